@@ -1,0 +1,40 @@
+package vfio.pci.api.device;
+
+import org.osgi.annotation.versioning.ProviderType;
+
+/**
+ * A device opened underneath all mediation: a real one through Linux VFIO, or a simulated one.
+ *
+ * <p>Owned by whoever opened it. Close disconnects interrupts and forgets the DMA map but keeps the state of the device, as
+ * a connection may come back to it.
+ */
+@ProviderType
+public interface Hardware extends Regions, Interrupts, AutoCloseable {
+    /**
+     * Makes a range known to the device, before the first DMA to it.
+     *
+     * @param mapping overlaps no mapping the device has
+     * @throws VfioException if the device cannot reach that memory
+     */
+    void map(DmaMapping mapping);
+
+    /**
+     * Takes a mapping away. On return the device has stopped using it.
+     *
+     * @param mapping one that was given to {@link #map}
+     */
+    void unmap(DmaMapping mapping);
+
+    /** Whether {@link #reset} works. */
+    boolean resettable();
+
+    /**
+     * Resets the function.
+     *
+     * @throws VfioException EOPNOTSUPP if the device cannot be reset
+     */
+    void reset();
+
+    @Override
+    void close();
+}

@@ -1,0 +1,13 @@
+/**
+ * What the core offers to those who serve or administer devices: the protocol server and the shell.
+ *
+ * <p>{@link vfio.pci.api.manage.DeviceManager} is an OSGi service of the core. Vendor bundles have no business here.
+ */
+@Export
+@Version("1.0.0")
+@NullMarked
+package vfio.pci.api.manage;
+
+import org.jspecify.annotations.NullMarked;
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;

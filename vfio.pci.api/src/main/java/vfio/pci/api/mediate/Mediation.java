@@ -1,0 +1,79 @@
+package vfio.pci.api.mediate;
+
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.osgi.annotation.versioning.ConsumerType;
+import vfio.pci.api.device.RegionAccess;
+import vfio.pci.api.device.RegionInfo;
+import vfio.pci.api.device.SharedMemory;
+
+/**
+ * A vendor's part in one open device. Every method has a default that passes through, so the empty mediation is exactly the
+ * device underneath.
+ *
+ * <p>Methods may be called by several threads at once until {@link #close} is called, which happens once, after the last
+ * call has returned. An access has been checked by the core: the region exists, offset and length lie inside it.
+ */
+@ConsumerType
+public interface Mediation {
+    /** What became of an access. */
+    enum Result {
+        /** The mediation has answered; the access goes no further. */
+        DONE,
+        /** The device underneath shall answer, with the access as the mediation left it. */
+        PASS_THROUGH
+    }
+
+    /**
+     * Describes a region to the client. Called once for each region while the device is being opened.
+     *
+     * <p>The size of a region cannot change. What may be mapped is the intersection of what this method offers and what the
+     * device underneath allows. Areas must be page-aligned, ascending, disjoint and inside the region; a mediation that
+     * offers anything else is refused as if it had declined.
+     *
+     * @param hardware the region as the device underneath describes it
+     * @return the region as the client shall see it
+     */
+    default RegionInfo regionInfo(RegionInfo hardware) {
+        return hardware;
+    }
+
+    /**
+     * A read of a region. Runs on the path of every trapped access: no allocation, no waiting.
+     *
+     * @param access where to, with room for the data; valid only during the call
+     * @throws vfio.pci.api.device.VfioException to refuse the access with an errno
+     */
+    default Result read(RegionAccess access) {
+        return Result.PASS_THROUGH;
+    }
+
+    /**
+     * A write of a region. Runs on the path of every trapped access: no allocation, no waiting.
+     *
+     * @param access where to, with the data; valid only during the call
+     * @throws vfio.pci.api.device.VfioException to refuse the access with an errno
+     */
+    default Result write(RegionAccess access) {
+        return Result.PASS_THROUGH;
+    }
+
+    /**
+     * The memory that a client maps for a region. Asked when the client asks for a mappable region.
+     *
+     * @param region index of a region whose information has the MMAP flag
+     * @return memory at least as large as the region, which stays owned by the mediation; null for that of the device
+     *     underneath
+     */
+    default @Nullable SharedMemory mmap(int region) {
+        return null;
+    }
+
+    /** Numbers that an administrator may want to see, by name. */
+    default Map<String, Long> counters() {
+        return Map.of();
+    }
+
+    /** The device is being closed, or taken from this mediation. Releases everything; called once. */
+    default void close() {}
+}
