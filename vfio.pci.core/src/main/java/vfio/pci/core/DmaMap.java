@@ -1,0 +1,170 @@
+package vfio.pci.core;
+
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.locks.StampedLock;
+import org.jspecify.annotations.Nullable;
+import vfio.pci.api.device.DmaMapping;
+import vfio.pci.api.device.DmaSpace;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.SharedMemory;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientMemory;
+
+/**
+ * The DMA map of an open device.
+ *
+ * <p>Mappings stand in one array ordered by address. An access holds the read lock while it copies, so a mapping is never
+ * released under a running access; a message to the client is sent without any lock. Accesses allocate nothing.
+ */
+final class DmaMap implements DmaSpace {
+    /** As many as QEMU proposes and the kernel's type1 driver allows. */
+    static final int MAXIMUM = 65_535;
+
+    private final ClientMemory clientMemory;
+    private final StampedLock lock = new StampedLock();
+    private DmaMapping[] mappings = new DmaMapping[8];
+    private int count;
+
+    DmaMap(ClientMemory clientMemory) {
+        this.clientMemory = clientMemory;
+    }
+
+    @Override
+    public void read(long iova, ByteBuffer destination) {
+        long stamp = lock.readLock();
+        try {
+            DmaMapping mapping = require(iova, destination.remaining());
+            if (!mapping.readable()) {
+                throw fault("is not readable by the device", iova, destination.remaining());
+            }
+            SharedMemory memory = mapping.memory();
+            if (memory != null) {
+                memory.get(iova - mapping.iova(), destination);
+                return;
+            }
+        } finally {
+            lock.unlockRead(stamp);
+        }
+        clientMemory.read(iova, destination);
+    }
+
+    @Override
+    public void write(long iova, ByteBuffer source) {
+        long stamp = lock.readLock();
+        try {
+            DmaMapping mapping = require(iova, source.remaining());
+            if (!mapping.writable()) {
+                throw fault("is not writable by the device", iova, source.remaining());
+            }
+            SharedMemory memory = mapping.memory();
+            if (memory != null) {
+                memory.put(iova - mapping.iova(), source);
+                return;
+            }
+        } finally {
+            lock.unlockRead(stamp);
+        }
+        clientMemory.write(iova, source);
+    }
+
+    /** Adds a mapping and tells the hardware; on failure nothing has changed. */
+    void map(DmaMapping mapping, Hardware hardware) {
+        long stamp = lock.writeLock();
+        try {
+            int index = firstFrom(mapping.iova());
+            if (index < count && mappings[index].overlaps(mapping.iova(), mapping.size())) {
+                throw new VfioException(
+                        Errno.EEXIST, "DMA range " + mapping + " overlaps " + mappings[index] + "; unmap that first");
+            }
+            if (count == MAXIMUM) {
+                throw new VfioException(
+                        Errno.ENOSPC, "the device has " + MAXIMUM + " DMA mappings, no more are possible");
+            }
+            hardware.map(mapping);
+            if (count == mappings.length) {
+                mappings = Arrays.copyOf(mappings, Math.min(2 * count, MAXIMUM));
+            }
+            System.arraycopy(mappings, index, mappings, index + 1, count - index);
+            mappings[index] = mapping;
+            count++;
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+
+    /** Removes a mapping that is exactly the range, after accesses in progress. */
+    void unmap(long iova, long size, Hardware hardware) {
+        DmaMapping mapping;
+        long stamp = lock.writeLock();
+        try {
+            int index = firstFrom(iova);
+            if (index == count || mappings[index].iova() != iova || mappings[index].size() != size) {
+                throw new VfioException(
+                        Errno.ENOENT,
+                        "no DMA mapping is exactly [0x" + Long.toHexString(iova) + ", +0x" + Long.toHexString(size)
+                                + ")");
+            }
+            mapping = mappings[index];
+            System.arraycopy(mappings, index + 1, mappings, index, count - index - 1);
+            mappings[--count] = null;
+            hardware.unmap(mapping);
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+        release(mapping);
+    }
+
+    /** Removes all mappings. */
+    void clear(Hardware hardware) {
+        for (DmaMapping mapping : list()) {
+            unmap(mapping.iova(), mapping.size(), hardware);
+        }
+    }
+
+    List<DmaMapping> list() {
+        long stamp = lock.readLock();
+        try {
+            return List.of(Arrays.copyOf(mappings, count));
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    private DmaMapping require(long iova, int length) {
+        int index = firstFrom(iova);
+        if (length == 0 || index == count || !mappings[index].covers(iova, length)) {
+            throw fault("is not mapped", iova, length);
+        }
+        return mappings[index];
+    }
+
+    /** Index of the first mapping that ends at or after an address. */
+    private int firstFrom(long iova) {
+        int low = 0;
+        int high = count;
+        while (low < high) {
+            int middle = (low + high) >>> 1;
+            if (Long.compareUnsigned(mappings[middle].last(), iova) < 0) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return low;
+    }
+
+    private static void release(DmaMapping mapping) {
+        @Nullable SharedMemory memory = mapping.memory();
+        if (memory != null) {
+            memory.close();
+        }
+    }
+
+    private static VfioException fault(String why, long iova, int length) {
+        return new VfioException(
+                Errno.EFAULT, "DMA address 0x" + Long.toHexString(iova) + " (" + length + " bytes) " + why);
+    }
+}

@@ -1,0 +1,69 @@
+package vfio.pci.core;
+
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.ServiceReference;
+import org.osgi.util.tracker.ServiceTracker;
+import org.osgi.util.tracker.ServiceTrackerCustomizer;
+import vfio.pci.api.mediate.MediateOps;
+
+/**
+ * The registered vendor drivers as an immutable snapshot, in the order in which they are asked: ranking descending, service
+ * id ascending.
+ *
+ * <p>A service tracker rather than a component reference, because the order and the moment of departure are the point: a
+ * driver's devices are detached before its unregistration completes.
+ */
+final class MediatorRegistry implements ServiceTrackerCustomizer<MediateOps, Mediator> {
+    private static final Comparator<Mediator> ORDER =
+            Comparator.comparingInt(Mediator::ranking).reversed().thenComparingLong(Mediator::serviceId);
+
+    private final BundleContext context;
+    private final ServiceTracker<MediateOps, Mediator> tracker;
+    private volatile List<Mediator> snapshot = List.of();
+
+    @SuppressWarnings("this-escape")
+    MediatorRegistry(BundleContext context) {
+        this.context = context;
+        tracker = new ServiceTracker<>(context, MediateOps.class, this);
+    }
+
+    void open() {
+        tracker.open();
+    }
+
+    void close() {
+        tracker.close();
+    }
+
+    List<Mediator> snapshot() {
+        return snapshot;
+    }
+
+    @Override
+    public Mediator addingService(ServiceReference<MediateOps> reference) {
+        Mediator mediator = new Mediator(reference, context.getService(reference));
+        replace(Stream.of(mediator), null);
+        return mediator;
+    }
+
+    @Override
+    public void modifiedService(ServiceReference<MediateOps> reference, Mediator mediator) {
+        replace(Stream.empty(), null);
+    }
+
+    @Override
+    public void removedService(ServiceReference<MediateOps> reference, Mediator mediator) {
+        replace(Stream.empty(), mediator);
+        mediator.leave();
+        context.ungetService(reference);
+    }
+
+    private synchronized void replace(Stream<Mediator> arrived, @org.jspecify.annotations.Nullable Mediator left) {
+        snapshot = Stream.concat(snapshot.stream().filter(known -> known != left), arrived)
+                .sorted(ORDER)
+                .toList();
+    }
+}

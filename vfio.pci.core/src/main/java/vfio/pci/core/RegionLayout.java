@@ -1,0 +1,90 @@
+package vfio.pci.core;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.RegionInfo;
+import vfio.pci.api.device.RegionInfo.Flag;
+import vfio.pci.api.device.SparseArea;
+import vfio.pci.api.device.VfioException;
+
+/** Decides what of a region a client may map: what the mediation offers and the hardware allows. */
+final class RegionLayout {
+    private RegionLayout() {}
+
+    /**
+     * The region as the client sees it.
+     *
+     * @throws VfioException EINVAL if the offer describes a region that cannot be, with the reason
+     */
+    static RegionInfo effective(RegionInfo hardware, RegionInfo offered) {
+        check(offered, hardware.index());
+        if (offered.size() != hardware.size()) {
+            throw refused(offered, "has size " + offered.size() + " where the device has " + hardware.size());
+        }
+        RegionInfo permitted = new RegionInfo(
+                hardware.index(),
+                hardware.size(),
+                hardware.flags().stream().filter(offered::is).collect(Collectors.toUnmodifiableSet()),
+                List.of(),
+                offered.type(),
+                offered.subtype());
+        if (!permitted.is(Flag.MMAP)) {
+            return permitted;
+        }
+        if (offered.areas().isEmpty()) {
+            return hardware.areas().isEmpty() ? permitted : permitted.withAreas(hardware.areas());
+        }
+        return permitted.withAreas(intersect(hardware.mappableAreas(), offered.areas()));
+    }
+
+    /** Checks a region that exists in the mediation alone. */
+    static RegionInfo checked(RegionInfo offered, int index) {
+        check(offered, index);
+        return offered;
+    }
+
+    private static void check(RegionInfo region, int index) {
+        if (region.index() != index) {
+            throw refused(region, "is described under the index of region " + index);
+        }
+        if (region.size() < 0) {
+            throw refused(region, "has a negative size");
+        }
+        if (!region.areas().isEmpty() && !region.is(Flag.MMAP)) {
+            throw refused(region, "lists areas to map but is not mappable");
+        }
+        long end = 0;
+        for (SparseArea area : region.areas()) {
+            if ((area.offset() | area.size()) % RegionInfo.PAGE_SIZE != 0 || area.size() <= 0 || area.offset() < 0) {
+                throw refused(region, "has an area that is not made of whole pages: " + area);
+            }
+            if (area.offset() < end) {
+                throw refused(region, "has areas that overlap or are not in ascending order: " + area);
+            }
+            if (area.size() > region.size() - area.offset()) {
+                throw refused(region, "has an area beyond its end: " + area);
+            }
+            end = area.end();
+        }
+    }
+
+    private static List<SparseArea> intersect(List<SparseArea> allowed, List<SparseArea> offered) {
+        List<SparseArea> common = new ArrayList<>();
+        for (SparseArea offer : offered) {
+            for (SparseArea allow : allowed) {
+                long start = Math.max(offer.offset(), allow.offset());
+                long end = Math.min(offer.end(), allow.end());
+                if (start < end) {
+                    common.add(new SparseArea(start, end - start, offer.disablable() || allow.disablable()));
+                }
+            }
+        }
+        return common;
+    }
+
+    private static VfioException refused(RegionInfo region, String why) {
+        return new VfioException(Errno.EINVAL, "region " + region.index() + " " + why);
+    }
+}

@@ -1,0 +1,43 @@
+package vfio.pci.core;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.VfioException;
+
+/**
+ * Contains what vendor code throws: one errno for the request, one count for the driver, one log entry for each distinct
+ * fault however often it happens, since a guest can provoke it at will.
+ */
+final class VendorFaults {
+    private static final int DISTINCT_LIMIT = 256;
+    private static final Logger LOGGER = System.getLogger(VendorFaults.class.getPackageName());
+
+    private final Map<String, AtomicLong> counts = new ConcurrentHashMap<>();
+
+    /**
+     * Turns a throwable of a vendor method into the failure of the request. A {@link VfioException} is the vendor's own
+     * answer and passes as it is.
+     */
+    VfioException contain(Mediator mediator, String call, Throwable thrown) {
+        if (thrown instanceof VfioException answer) {
+            return answer;
+        }
+        mediator.failed();
+        String message = mediator.name() + " failed in " + call + ": " + thrown;
+        StackTraceElement[] stack = thrown.getStackTrace();
+        String key = message + (stack.length == 0 ? "" : stack[0]);
+        if (counts.size() < DISTINCT_LIMIT || counts.containsKey(key)) {
+            if (counts.computeIfAbsent(key, unused -> new AtomicLong()).incrementAndGet() == 1) {
+                LOGGER.log(
+                        Level.ERROR,
+                        message + " (repetitions are counted in vfio:mediators, not logged; report it to the vendor)",
+                        thrown);
+            }
+        }
+        return new VfioException(Errno.EIO, message, thrown);
+    }
+}
