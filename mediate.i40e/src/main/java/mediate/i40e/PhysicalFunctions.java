@@ -1,0 +1,61 @@
+package mediate.i40e;
+
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
+import vfio.pci.api.mediate.MediateOps;
+import vfio.pci.api.pci.PciDevice;
+
+/**
+ * The probe and remove of the driver: for each XL710 physical function that is present, one offer to mediate its virtual
+ * functions, for as long as it is present.
+ */
+@Component(service = {})
+public final class PhysicalFunctions {
+    /** Device ids of the XL710 family, as listed by the Linux i40e driver. */
+    private static final Set<Integer> DEVICE_IDS = Set.of(
+            0x1572, 0x1574, 0x1580, 0x1581, 0x1583, 0x1584, 0x1585, 0x1586, 0x1587, 0x1588, 0x1589, 0x158a, 0x158b);
+
+    private final BundleContext context;
+    private final Map<PciDevice, ServiceRegistration<MediateOps>> offers = new ConcurrentHashMap<>();
+
+    /** Functions are added by {@link #addFunction}. */
+    @Activate
+    public PhysicalFunctions(BundleContext context) {
+        this.context = context;
+    }
+
+    @Reference(
+            target = "(&(" + PciDevice.VENDOR + "=8086)(!(" + PciDevice.PHYSICAL_FUNCTION + "=*)))",
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
+            unbind = "removeFunction")
+    void addFunction(PciDevice function) {
+        if (!DEVICE_IDS.contains(function.ids().device())) {
+            return;
+        }
+        Map<String, Object> properties =
+                Map.of(MediateOps.NAME, "i40e", MediateOps.SERVES, "VFs of " + function.address());
+        offers.put(
+                function,
+                context.registerService(
+                        MediateOps.class,
+                        new VirtualFunctionOps(function.address()),
+                        FrameworkUtil.asDictionary(properties)));
+    }
+
+    void removeFunction(PciDevice function) {
+        ServiceRegistration<MediateOps> offer = offers.remove(function);
+        if (offer != null) {
+            offer.unregister();
+        }
+    }
+}

@@ -1,0 +1,64 @@
+package mediate.i40e;
+
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.LongAdder;
+import vfio.pci.api.device.RegionAccess;
+import vfio.pci.api.device.RegionInfo;
+import vfio.pci.api.device.SparseArea;
+import vfio.pci.api.mediate.Mediation;
+import vfio.pci.api.pci.PciRegion;
+
+/**
+ * One virtual function in use: offers BAR0 in the five areas of the 2019 proposal and counts what is trapped.
+ *
+ * <p>Areas that hold receive-queue tails and the admin receive queue's tail are disablable, because dirty tracking will
+ * have to see those registers. The proposal let the third area run into the fourth; here it ends where that begins.
+ */
+final class VirtualFunctionMediation implements Mediation {
+    /** QRX_TAIL1, 4 bytes for each of 16 queues, and VFINT_ITRN1 on the same page. */
+    static final long RX_TAIL_PAGE = 0x2000;
+
+    /** VF_ARQT1. */
+    static final long ARQ_TAIL_PAGE = 0x7000;
+
+    private static final long PAGE = RegionInfo.PAGE_SIZE;
+
+    private final LongAdder reads = new LongAdder();
+    private final LongAdder writes = new LongAdder();
+
+    @Override
+    public RegionInfo regionInfo(RegionInfo hardware) {
+        if (hardware.index() != PciRegion.BAR0 || hardware.size() <= ARQ_TAIL_PAGE + PAGE) {
+            return hardware;
+        }
+        long behind = ARQ_TAIL_PAGE + PAGE;
+        return hardware.withAreas(List.of(
+                SparseArea.direct(0, RX_TAIL_PAGE),
+                SparseArea.disablable(RX_TAIL_PAGE, PAGE),
+                SparseArea.direct(RX_TAIL_PAGE + PAGE, ARQ_TAIL_PAGE - RX_TAIL_PAGE - PAGE),
+                SparseArea.disablable(ARQ_TAIL_PAGE, PAGE),
+                SparseArea.direct(behind, hardware.size() - behind)));
+    }
+
+    @Override
+    public Result read(RegionAccess access) {
+        if (access.region() == PciRegion.BAR0) {
+            reads.increment();
+        }
+        return Result.PASS_THROUGH;
+    }
+
+    @Override
+    public Result write(RegionAccess access) {
+        if (access.region() == PciRegion.BAR0) {
+            writes.increment();
+        }
+        return Result.PASS_THROUGH;
+    }
+
+    @Override
+    public Map<String, Long> counters() {
+        return Map.of("bar0.reads.trapped", reads.sum(), "bar0.writes.trapped", writes.sum());
+    }
+}

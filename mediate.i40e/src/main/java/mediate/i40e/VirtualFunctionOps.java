@@ -1,0 +1,31 @@
+package mediate.i40e;
+
+import java.util.Optional;
+import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.MediateOps;
+import vfio.pci.api.mediate.MediationContext;
+import vfio.pci.api.pci.PciAddress;
+import vfio.pci.api.pci.PciDevice;
+
+/** Accepts the virtual functions of one physical function, known by address and number rather than by their ids. */
+final class VirtualFunctionOps implements MediateOps {
+    private final PciAddress physicalFunction;
+
+    VirtualFunctionOps(PciAddress physicalFunction) {
+        this.physicalFunction = physicalFunction;
+    }
+
+    @Override
+    public Decision open(MediationContext context) {
+        PciDevice device = context.device();
+        Optional<PciAddress> parent = device.physicalFunction();
+        if (parent.isEmpty()) {
+            return Decision.decline(device.address() + " is not a virtual function");
+        }
+        if (!parent.get().equals(physicalFunction)) {
+            return Decision.decline(
+                    "VF " + device.virtualFunctionNumber() + " of " + parent.get() + ", not of " + physicalFunction);
+        }
+        return Decision.accept(new VirtualFunctionMediation());
+    }
+}
