@@ -20,7 +20,8 @@ public interface Interrupts {
 
     /**
      * Connects consecutive vectors to signals. With {@link InterruptAction#TRIGGER} the signal is told when the interrupt
-     * fires; with MASK or UNMASK, when the interrupt becomes masked or unmasked. A null entry disconnects its vector.
+     * fires; with MASK or UNMASK, when the interrupt becomes masked or unmasked, as the vfio-user specification has it (in
+     * {@code <linux/vfio.h>} such signals go the other way). A null entry disconnects its vector.
      *
      * <p>On normal return the device owns the signals and closes them when they are replaced, disconnected, or the device
      * is closed. If it throws, nothing changed and the caller still owns them.

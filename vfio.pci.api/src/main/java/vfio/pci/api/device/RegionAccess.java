@@ -29,10 +29,10 @@ public final class RegionAccess {
      * @param buffer holds the data, little-endian
      * @param base index of the first data byte in {@code buffer}
      * @return this
-     * @throws IllegalArgumentException if the data does not fit in the buffer or the buffer is big-endian
+     * @throws IllegalArgumentException if the data does not end before the buffer's limit, or the buffer is big-endian
      */
     public RegionAccess wrap(int region, long offset, int length, ByteBuffer buffer, int base) {
-        if (length < 1 || base < 0 || base > buffer.capacity() - length) {
+        if (length < 1 || base < 0 || base > buffer.limit() - length) {
             throw new IllegalArgumentException("data of a region access lies outside its buffer");
         }
         if (buffer.order() != ByteOrder.LITTLE_ENDIAN) {

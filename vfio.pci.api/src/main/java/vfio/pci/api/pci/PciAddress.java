@@ -53,11 +53,11 @@ public record PciAddress(int domain, int bus, int device, int function) implemen
 
     @Override
     public int compareTo(PciAddress other) {
-        return Integer.compare(domain << 16 | routingId(), other.domain << 16 | other.routingId());
+        return Integer.compareUnsigned(domain << 16 | routingId(), other.domain << 16 | other.routingId());
     }
 
     @Override
     public String toString() {
-        return String.format("%04x:%02x:%02x.%d", domain, bus, device, function);
+        return String.format("%04x:%02x:%02x.%x", domain, bus, device, function);
     }
 }

@@ -1,0 +1,131 @@
+package vfio.sim;
+
+import java.util.EnumMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import vfio.pci.api.device.InterruptAction;
+import vfio.pci.api.device.Signal;
+
+/**
+ * One interrupt: where it is delivered, whether it is masked, and what waits.
+ *
+ * <p>State changes under this object's monitor; signals are told after it is released, so two threads may tell them in
+ * either order. A signal only counts, therefore nothing is lost by that.
+ */
+abstract class InterruptVector {
+    private final Map<InterruptAction, Signal> signals = new EnumMap<>(InterruptAction.class);
+    private boolean masked;
+    private boolean pending;
+
+    /** The interrupt fires once. Without effect if it is not connected. */
+    abstract void fire();
+
+    /** Delivers what may be delivered now. */
+    abstract void deliver();
+
+    /** Replaces the signal of an action and closes the one before. */
+    final void connect(InterruptAction action, @Nullable Signal signal) {
+        Signal previous = replace(action, signal);
+        if (previous != null && previous != signal) {
+            previous.close();
+        }
+        deliver();
+    }
+
+    final void mask() {
+        Signal told;
+        synchronized (this) {
+            if (masked) {
+                return;
+            }
+            masked = true;
+            told = signal(InterruptAction.MASK);
+        }
+        tell(told);
+    }
+
+    final void unmask() {
+        Signal told;
+        synchronized (this) {
+            if (!masked) {
+                return;
+            }
+            masked = false;
+            told = signal(InterruptAction.UNMASK);
+        }
+        tell(told);
+        deliver();
+    }
+
+    /** Disconnects, unmasks and forgets what was pending. */
+    final void disable() {
+        for (InterruptAction action : InterruptAction.values()) {
+            Signal previous = replace(action, null);
+            if (previous != null) {
+                previous.close();
+            }
+        }
+        synchronized (this) {
+            masked = false;
+            pending = false;
+        }
+    }
+
+    /** Forgets what was pending, as a reset of the function does. Connections and masks belong to the user and stay. */
+    final synchronized void reset() {
+        pending = false;
+    }
+
+    final synchronized boolean isPending() {
+        return pending;
+    }
+
+    final synchronized boolean isMasked() {
+        return masked;
+    }
+
+    final synchronized boolean isConnected() {
+        return signal(InterruptAction.TRIGGER) != null;
+    }
+
+    /** Remembers one event if there is anybody to deliver it to. Call with the monitor held. */
+    final void setPending() {
+        if (signal(InterruptAction.TRIGGER) != null) {
+            pending = true;
+        }
+    }
+
+    /**
+     * Takes what is to be delivered, or returns null if nothing may be delivered now. Call with the monitor held.
+     *
+     * @param requested whether the interrupt is requested by something other than a remembered event
+     */
+    final @Nullable Signal take(boolean requested) {
+        Signal trigger = signal(InterruptAction.TRIGGER);
+        if (trigger == null || masked || !(pending || requested)) {
+            return null;
+        }
+        pending = false;
+        return trigger;
+    }
+
+    /** Masks without telling; returns who is to be told. Call with the monitor held. */
+    final @Nullable Signal automask() {
+        masked = true;
+        return signal(InterruptAction.MASK);
+    }
+
+    static void tell(@Nullable Signal signal) {
+        if (signal != null) {
+            signal.signal();
+        }
+    }
+
+    private @Nullable Signal signal(InterruptAction action) {
+        return signals.get(action);
+    }
+
+    private synchronized @Nullable Signal replace(InterruptAction action, @Nullable Signal signal) {
+        return signal == null ? signals.remove(action) : signals.put(action, signal);
+    }
+}

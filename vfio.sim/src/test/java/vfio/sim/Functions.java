@@ -1,0 +1,34 @@
+package vfio.sim;
+
+import java.util.List;
+import vfio.pci.api.pci.PciAddress;
+
+/** Models for tests. */
+final class Functions {
+    static final PciAddress PF_ADDRESS = PciAddress.parse("0000:03:00.0");
+    static final PciAddress VF_ADDRESS = PciAddress.parse("0000:03:02.0");
+    static final PciAddress IGD_ADDRESS = PciAddress.parse("0000:00:02.0");
+    static final PciAddress EDU_ADDRESS = PciAddress.parse("0000:00:04.0");
+
+    private Functions() {}
+
+    static Xl710Vf vf() {
+        return new Xl710Vf(VF_ADDRESS, new HeapMemory.Factory());
+    }
+
+    static Xl710Pf pf() {
+        return new Xl710Pf(PF_ADDRESS, new HeapMemory.Factory(), 2);
+    }
+
+    static Igd igd() {
+        return new Igd(IGD_ADDRESS, new HeapMemory.Factory(), 0x5927, 1 << 20);
+    }
+
+    static Edu edu() {
+        return new Edu(EDU_ADDRESS, new HeapMemory.Factory());
+    }
+
+    static List<DeviceModel> all() {
+        return List.of(vf(), pf(), igd(), edu());
+    }
+}
