@@ -1,0 +1,15 @@
+package vfio.shell;
+
+/** Why there is nothing to show, and where to look. */
+final class Absence {
+    static final String NO_DEVICES =
+            "No PCI functions are present. Simulated ones come from the bundle vfio.sim, one card"
+                    + " for each configuration of vfio.sim.xl710 or vfio.sim.igd in the etc folder; felix:lb shows whether the bundle"
+                    + " is active.";
+
+    static final String NO_MEDIATORS =
+            "No mediate drivers are registered, so devices are passed through. They come from"
+                    + " vendor bundles such as mediate.i40e: felix:lb shows whether they are active.";
+
+    private Absence() {}
+}

@@ -1,0 +1,56 @@
+package vfio.shell;
+
+import java.util.List;
+
+/** All commands at a glance: for completion, and for those who call one with the wrong number of arguments. */
+final class CommandTable {
+    /** What may stand for an argument. */
+    enum Argument {
+        DEVICE,
+        REGION,
+        OTHER
+    }
+
+    /**
+     * A command.
+     *
+     * @param name without its scope
+     * @param usage its arguments, for people
+     * @param description a few words
+     * @param arguments what may stand at each position
+     */
+    record Command(String name, String usage, String description, List<Argument> arguments) {
+        /** What is wrong when the arguments do not fit. */
+        CommandException misused() {
+            String call = "vfio:" + name + (usage.isEmpty() ? "" : " " + usage);
+            return new CommandException("usage: " + call + " (help vfio:" + name + " says more)");
+        }
+    }
+
+    private static final List<Argument> NONE = List.of();
+    private static final List<Argument> DEVICE = List.of(Argument.DEVICE);
+    private static final List<Argument> REGISTER = List.of(Argument.DEVICE, Argument.REGION, Argument.OTHER);
+
+    static final List<Command> COMMANDS = List.of(
+            new Command("devices", "[DEVICE]", "list PCI functions, or show one", DEVICE),
+            new Command("mediators", "", "list mediate drivers", NONE),
+            new Command("qemu", "DEVICE", "arguments that attach a device to QEMU", DEVICE),
+            new Command("explain", "DEVICE", "why a device is mediated as it is", DEVICE),
+            new Command("open", "DEVICE", "open a device from the shell", DEVICE),
+            new Command("close", "DEVICE", "close a device that was opened from the shell", DEVICE),
+            new Command("regions", "DEVICE", "list the regions of an open device", DEVICE),
+            new Command("read", "DEVICE REGION OFFSET [WIDTH]", "read from a region of an open device", REGISTER),
+            new Command("write", "DEVICE REGION OFFSET VALUE [WIDTH]", "write to a region of an open device", REGISTER),
+            new Command("irqs", "DEVICE", "list the interrupts of an open device", DEVICE),
+            new Command("version", "", "list bundles with their Git revisions", NONE));
+
+    private CommandTable() {}
+
+    /** The command of a name. */
+    static Command named(String name) {
+        return COMMANDS.stream()
+                .filter(command -> command.name().equals(name))
+                .findFirst()
+                .orElseThrow();
+    }
+}

@@ -1,0 +1,64 @@
+package vfio.shell;
+
+import java.util.List;
+import java.util.stream.IntStream;
+import vfio.pci.api.manage.Explanation;
+import vfio.pci.api.manage.MediatorInfo;
+import vfio.pci.api.pci.PciAddress;
+import vfio.pci.api.pci.PciDevice;
+
+/**
+ * How a function came to be mediated as it is, or how it would be.
+ *
+ * @param address the function
+ * @param outcome a sentence
+ * @param verdicts every driver that was asked or would be, in order
+ */
+record ExplanationReport(PciAddress address, String outcome, Listing<VerdictRow> verdicts) implements Rendered {
+    /** The last open of a function. */
+    static ExplanationReport of(Explanation explanation) {
+        List<VerdictRow> rows = IntStream.range(0, explanation.verdicts().size())
+                .mapToObj(i -> VerdictRow.of(i + 1, explanation.verdicts().get(i)))
+                .toList();
+        return new ExplanationReport(
+                explanation.address(),
+                explanation.address() + " was last opened by " + explanation.user() + ": " + explanation.outcome(),
+                new Listing<>(
+                        rows,
+                        "Nobody was asked: no mediate driver was registered. vfio:mediators lists those of today."));
+    }
+
+    /** A function that was never opened. */
+    static ExplanationReport neverOpened(PciDevice device, List<MediatorInfo> mediators) {
+        PciAddress address = device.address();
+        if (device.unassignableReason().isPresent()) {
+            return new ExplanationReport(
+                    address,
+                    address + " was never opened and cannot be given to a VMM",
+                    new Listing<>(List.of(), device.unassignableReason().get()));
+        }
+        List<VerdictRow> rows = IntStream.range(0, mediators.size())
+                .mapToObj(i -> VerdictRow.of(i + 1, mediators.get(i)))
+                .toList();
+        return new ExplanationReport(
+                address,
+                address + " was never opened; when it is, the first of these that accepts will mediate it",
+                new Listing<>(
+                        rows, "Nobody would be asked: no mediate driver is registered, so it is passed through."));
+    }
+
+    @Override
+    public String inspect() {
+        return outcome + "\n" + verdicts.inspect();
+    }
+
+    @Override
+    public String line() {
+        return outcome;
+    }
+
+    @Override
+    public String part() {
+        return address.toString();
+    }
+}

@@ -1,0 +1,51 @@
+package vfio.shell;
+
+import java.util.AbstractList;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/**
+ * A list of rows that shows itself as a table, or says why it is empty. Immutable.
+ *
+ * @param <R> the kind of row
+ */
+final class Listing<R extends Row> extends AbstractList<R> implements Rendered {
+    private final List<R> rows;
+    private final String absence;
+
+    /**
+     * @param rows the rows
+     * @param absence a sentence that explains why there is nothing, if there is nothing
+     */
+    Listing(List<R> rows, String absence) {
+        this.rows = List.copyOf(rows);
+        this.absence = absence;
+    }
+
+    @Override
+    public R get(int index) {
+        return rows.get(index);
+    }
+
+    @Override
+    public int size() {
+        return rows.size();
+    }
+
+    @Override
+    public String inspect() {
+        return rows.isEmpty()
+                ? absence
+                : TableText.table(rows.stream().map(Row::cells).toList());
+    }
+
+    @Override
+    public String line() {
+        return rows.stream().map(Row::part).collect(Collectors.joining(", ", "[", "]"));
+    }
+
+    @Override
+    public String part() {
+        return line();
+    }
+}

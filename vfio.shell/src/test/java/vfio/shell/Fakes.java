@@ -1,0 +1,283 @@
+package vfio.shell;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import vfio.pci.api.device.DmaMapping;
+import vfio.pci.api.device.DmaSpace;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.InterruptAction;
+import vfio.pci.api.device.InterruptInfo;
+import vfio.pci.api.device.RegionAccess;
+import vfio.pci.api.device.RegionInfo;
+import vfio.pci.api.device.SharedMemory;
+import vfio.pci.api.device.Signal;
+import vfio.pci.api.device.SparseArea;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientMemory;
+import vfio.pci.api.manage.DeviceManager;
+import vfio.pci.api.manage.DeviceServer;
+import vfio.pci.api.manage.Explanation;
+import vfio.pci.api.manage.MediatorInfo;
+import vfio.pci.api.manage.OpenDevice;
+import vfio.pci.api.pci.PciAddress;
+import vfio.pci.api.pci.PciDevice;
+import vfio.pci.api.pci.PciIds;
+import vfio.pci.api.pci.PciInterrupt;
+import vfio.pci.api.pci.PciRegion;
+
+/** A small bus: the XL710 with one VF, and the IGD. */
+final class Fakes {
+    static final FakeDevice PF = new FakeDevice(
+            PciAddress.parse("0000:03:00.0"),
+            new PciIds(0x8086, 0x1572, 0x8086, 0, 0x020000, 2),
+            Optional.empty(),
+            -1,
+            Optional.of("it is a physical function with VFs in use"));
+    static final FakeDevice VF = new FakeDevice(
+            PciAddress.parse("0000:03:02.0"),
+            new PciIds(0x8086, 0x154c, 0x8086, 0, 0x020000, 2),
+            Optional.of(PF.address()),
+            0,
+            Optional.empty());
+    static final FakeDevice IGD = new FakeDevice(
+            PciAddress.parse("0000:00:02.0"),
+            new PciIds(0x8086, 0x5927, 0x8086, 0x2212, 0x030000, 6),
+            Optional.empty(),
+            -1,
+            Optional.empty());
+    static final MediatorInfo I40E =
+            new MediatorInfo("i40e", "VFs of 0000:03:00.0", 10, 31, "mediate.i40e 0.1.0", 0, 0);
+
+    private Fakes() {}
+
+    record FakeDevice(
+            PciAddress address,
+            PciIds ids,
+            Optional<PciAddress> physicalFunction,
+            int virtualFunctionNumber,
+            Optional<String> unassignableReason)
+            implements PciDevice {
+        @Override
+        public String backend() {
+            return "simulated";
+        }
+
+        @Override
+        public Hardware open(DmaSpace memory) {
+            throw new UnsupportedOperationException();
+        }
+    }
+
+    static final class FakeManager implements DeviceManager {
+        final Map<PciAddress, PciDevice> devices = new TreeMap<>();
+        final List<MediatorInfo> mediators = new ArrayList<>();
+        final Map<PciAddress, FakeOpen> opened = new HashMap<>();
+        final Map<PciAddress, Explanation> explanations = new HashMap<>();
+
+        static FakeManager with(PciDevice... present) {
+            FakeManager manager = new FakeManager();
+            for (PciDevice device : present) {
+                manager.devices.put(device.address(), device);
+            }
+            return manager;
+        }
+
+        @Override
+        public List<PciDevice> devices() {
+            return List.copyOf(devices.values());
+        }
+
+        @Override
+        public List<MediatorInfo> mediators() {
+            return List.copyOf(mediators);
+        }
+
+        @Override
+        public FakeOpen open(PciAddress address, String user, ClientMemory clientMemory) {
+            if (devices.get(address).unassignableReason().isPresent()) {
+                throw new VfioException(Errno.EPERM, address + " cannot be given to a VMM");
+            }
+            FakeOpen holder = opened.get(address);
+            if (holder != null) {
+                throw new VfioException(Errno.EBUSY, address + " is in use by " + holder.user);
+            }
+            FakeOpen open = new FakeOpen(this, devices.get(address), user);
+            opened.put(address, open);
+            return open;
+        }
+
+        @Override
+        public Optional<OpenDevice> opened(PciAddress address) {
+            return Optional.ofNullable(opened.get(address));
+        }
+
+        @Override
+        public Optional<Explanation> explain(PciAddress address) {
+            return Optional.ofNullable(explanations.get(address));
+        }
+    }
+
+    static final class FakeServer implements DeviceServer {
+        final List<Endpoint> endpoints = new ArrayList<>();
+        volatile boolean settled = true;
+
+        static FakeServer with(PciDevice... offered) {
+            FakeServer server = new FakeServer();
+            for (PciDevice device : offered) {
+                server.endpoints.add(new Endpoint(device, Path.of("/run/vfio-mediate/" + device.address() + ".sock")));
+            }
+            return server;
+        }
+
+        @Override
+        public List<Endpoint> endpoints() {
+            return List.copyOf(endpoints);
+        }
+
+        @Override
+        public boolean settled() {
+            return settled;
+        }
+    }
+
+    /** BAR0 is 64 KiB with a trapped page, RSTAT reads 2; config space is 256 bytes; MSI-X has 5 vectors. */
+    static final class FakeOpen implements OpenDevice {
+        static final int BAR0_SIZE = 0x10000;
+
+        final FakeManager manager;
+        final PciDevice device;
+        final String user;
+        final List<DmaMapping> mappings = new ArrayList<>();
+        final Map<Long, Long> bar0 = new HashMap<>(Map.of(0x8800L, 2L));
+        boolean mediated = true;
+        boolean closed;
+
+        FakeOpen(FakeManager manager, PciDevice device, String user) {
+            this.manager = manager;
+            this.device = device;
+            this.user = user;
+        }
+
+        @Override
+        public PciDevice device() {
+            return device;
+        }
+
+        @Override
+        public String user() {
+            return user;
+        }
+
+        @Override
+        public Optional<String> mediator() {
+            return mediated ? Optional.of("i40e") : Optional.empty();
+        }
+
+        @Override
+        public Map<String, Long> counters() {
+            if (closed) {
+                throw new VfioException(Errno.ENODEV, "closed");
+            }
+            return mediated ? Map.of("reads", 3L, "writes", 1L) : Map.of();
+        }
+
+        @Override
+        public int regionCount() {
+            return PciRegion.COUNT;
+        }
+
+        @Override
+        public RegionInfo regionInfo(int region) {
+            return switch (region) {
+                case PciRegion.BAR0 ->
+                    RegionInfo.trapped(region, BAR0_SIZE)
+                            .withAreas(List.of(SparseArea.direct(0, 0x8000), SparseArea.direct(0x9000, 0x7000)));
+                case PciRegion.BAR3 -> RegionInfo.mappable(region, 0x4000);
+                case PciRegion.CONFIG -> RegionInfo.trapped(region, 256);
+                case PciRegion.ROM -> new RegionInfo(region, 2048, EnumSet.of(RegionInfo.Flag.READ), List.of(), 0, 0);
+                default -> RegionInfo.absent(region);
+            };
+        }
+
+        @Override
+        public void read(RegionAccess access) {
+            check(access);
+            access.setValue(bar0.getOrDefault(access.offset(), 0L));
+        }
+
+        @Override
+        public void write(RegionAccess access) {
+            check(access);
+            bar0.put(access.offset(), access.value());
+        }
+
+        private void check(RegionAccess access) {
+            long size = regionInfo(access.region()).size();
+            if (access.offset() < 0 || access.offset() > size - access.length()) {
+                throw new VfioException(
+                        Errno.EINVAL, "offset 0x" + Long.toHexString(access.offset()) + " lies outside the region");
+            }
+        }
+
+        @Override
+        public SharedMemory mmap(int region) {
+            return null;
+        }
+
+        @Override
+        public int interruptCount() {
+            return PciInterrupt.COUNT;
+        }
+
+        @Override
+        public InterruptInfo interruptInfo(int index) {
+            return index == PciInterrupt.MSIX
+                    ? new InterruptInfo(index, 5, Set.of(InterruptInfo.Flag.NORESIZE, InterruptInfo.Flag.EVENTFD))
+                    : InterruptInfo.absent(index);
+        }
+
+        @Override
+        public void connect(int index, InterruptAction action, int start, List<Signal> signals) {}
+
+        @Override
+        public void act(int index, InterruptAction action, int start, int count) {}
+
+        @Override
+        public void disable(int index) {}
+
+        @Override
+        public void map(DmaMapping mapping) {
+            mappings.add(mapping);
+        }
+
+        @Override
+        public void unmap(long iova, long size) {}
+
+        @Override
+        public List<DmaMapping> mappings() {
+            return mappings;
+        }
+
+        @Override
+        public boolean resettable() {
+            return false;
+        }
+
+        @Override
+        public void reset() {}
+
+        @Override
+        public void close() {
+            closed = true;
+            manager.opened.remove(device.address(), this);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+package vfio.shell;
+
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import org.apache.felix.gogo.runtime.CommandProcessorImpl;
+import org.apache.felix.gogo.runtime.threadio.ThreadIOImpl;
+import org.apache.felix.service.command.CommandSession;
+import org.apache.felix.service.command.Converter;
+import vfio.shell.Fakes.FakeManager;
+import vfio.shell.Fakes.FakeServer;
+
+/** A real Gogo runtime without a framework, with our commands on a fake bus. */
+final class Gogo implements AutoCloseable {
+    final ThreadIOImpl threadIo = new ThreadIOImpl();
+    final CommandProcessorImpl processor = new CommandProcessorImpl(threadIo);
+    final FakeManager manager = FakeManager.with(Fakes.PF, Fakes.VF, Fakes.IGD);
+
+    Gogo() {
+        threadIo.start();
+        DeviceCommands devices = new DeviceCommands();
+        devices.manager = manager;
+        devices.server = FakeServer.with(Fakes.VF, Fakes.IGD);
+        AccessCommands access = new AccessCommands();
+        access.addManager(manager);
+        for (String function : new String[] {"devices", "mediators", "qemu", "explain"}) {
+            processor.addCommand("vfio", devices, function);
+        }
+        for (String function : new String[] {"open", "close", "regions", "read", "write", "irqs"}) {
+            processor.addCommand("vfio", access, function);
+        }
+        processor.addConverter(new ResultConverter());
+    }
+
+    /** What an interactive shell prints of a command's result. */
+    String run(String command) throws Exception {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        try (CommandSession session = processor.createSession(InputStream.nullInputStream(), out, out)) {
+            session.put("SCOPE", "vfio:*");
+            Object result = session.execute(command);
+            return out.toString(StandardCharsets.UTF_8)
+                    + (result == null ? "" : session.format(result, Converter.INSPECT));
+        }
+    }
+
+    @Override
+    public void close() {
+        processor.stop();
+        threadIo.stop();
+    }
+}
