@@ -8,7 +8,8 @@ import org.osgi.annotation.versioning.ProviderType;
  *
  * <p>An access outside the range, after close, or to a page that the owner of the memory has taken away fails with {@link
  * VfioException} EFAULT; it never touches other memory and never ends the process. Aligned 2-, 4- and 8-byte accesses are
- * single loads and stores. Safe for use by several threads, with the ordering of plain memory.
+ * single loads and stores, except to memory whose owner can truncate it: there a peer may see a store of fewer than 8
+ * bytes half done. Safe for use by several threads, with the ordering of plain memory.
  */
 @ProviderType
 public interface Memory {

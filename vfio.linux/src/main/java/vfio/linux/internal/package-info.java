@@ -1,0 +1,5 @@
+/** The services of the native bundle. */
+@NullMarked
+package vfio.linux.internal;
+
+import org.jspecify.annotations.NullMarked;
