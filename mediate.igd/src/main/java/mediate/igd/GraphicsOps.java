@@ -1,6 +1,9 @@
 package mediate.igd;
 
+import java.util.Arrays;
+import java.util.Locale;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
@@ -35,7 +38,9 @@ public final class GraphicsOps implements MediateOps {
     /** Takes the list of ids. */
     @Activate
     public GraphicsOps(Configuration configuration) {
-        deviceIds = Set.of(configuration.device_ids());
+        deviceIds = Arrays.stream(configuration.device_ids())
+                .map(id -> id.trim().toLowerCase(Locale.ROOT))
+                .collect(Collectors.toUnmodifiableSet());
     }
 
     @Override

@@ -2,6 +2,8 @@ package vfio.pci.core;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Hardware;
@@ -18,6 +20,7 @@ final class Choice {
     private final Hardware hardware;
     private final DmaSpace memory;
     private final VendorFaults faults;
+    private final List<RegionInfo> underneath;
     private final List<Verdict> verdicts = new ArrayList<>();
 
     Choice(PciDevice device, Hardware hardware, DmaSpace memory, VendorFaults faults) {
@@ -25,6 +28,9 @@ final class Choice {
         this.hardware = hardware;
         this.memory = memory;
         this.faults = faults;
+        underneath = IntStream.range(0, hardware.regionCount())
+                .mapToObj(hardware::regionInfo)
+                .toList();
     }
 
     Chosen make(List<Mediator> snapshot) {
@@ -34,11 +40,7 @@ final class Choice {
                 return chosen;
             }
         }
-        List<RegionInfo> regions = new ArrayList<>();
-        for (int region = 0; region < hardware.regionCount(); region++) {
-            regions.add(hardware.regionInfo(region));
-        }
-        return new Chosen(null, null, Chosen.PASS_THROUGH, List.copyOf(regions), List.copyOf(verdicts));
+        return new Chosen(null, null, Chosen.PASS_THROUGH, underneath, List.copyOf(verdicts));
     }
 
     private @Nullable Chosen ask(Mediator mediator) {
@@ -57,9 +59,8 @@ final class Choice {
                 throw new IllegalStateException("it returned null instead of a decision");
             }
         } catch (Throwable thrown) {
-            mediator.failed();
-            verdict(mediator, Answer.FAILED, String.valueOf(thrown.getMessage()));
-            faults.contain(mediator, "open of " + device.address(), thrown);
+            verdict(mediator, Answer.FAILED, Objects.requireNonNullElseGet(thrown.getMessage(), thrown::toString));
+            faults.defect(mediator, "open of " + device.address(), thrown);
             closeQuietly(mediator, mediation);
         }
         context.invalidate();
@@ -68,9 +69,8 @@ final class Choice {
 
     private List<RegionInfo> layout(Mediation mediation, List<RegionInfo> added) {
         List<RegionInfo> regions = new ArrayList<>();
-        for (int region = 0; region < hardware.regionCount(); region++) {
-            RegionInfo underneath = hardware.regionInfo(region);
-            regions.add(RegionLayout.effective(underneath, mediation.regionInfo(underneath)));
+        for (RegionInfo region : underneath) {
+            regions.add(RegionLayout.effective(region, mediation.regionInfo(region)));
         }
         for (RegionInfo region : added) {
             regions.add(RegionLayout.checked(mediation.regionInfo(region), region.index()));
@@ -85,7 +85,7 @@ final class Choice {
         try {
             mediation.close();
         } catch (Throwable thrown) {
-            faults.contain(mediator, "close of " + device.address(), thrown);
+            faults.defect(mediator, "close of " + device.address(), thrown);
         }
     }
 

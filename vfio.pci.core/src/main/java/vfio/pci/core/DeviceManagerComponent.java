@@ -127,16 +127,21 @@ public final class DeviceManagerComponent implements DeviceManager {
 
     private MediatedDevice open(PciDevice device, String user, DmaMap dma, Slot slot) {
         Hardware hardware = device.open(dma);
-        Chosen chosen = new Choice(device, hardware, dma, faults).make(mediators.snapshot());
-        explanations.put(
-                device.address(),
-                new Explanation(
-                        device.address(),
-                        user,
-                        chosen.verdicts(),
-                        chosen.outcome(device.ids().id())));
-        return new MediatedDevice(
-                device, user, hardware, dma, chosen, faults, closed -> slots.remove(device.address(), slot));
+        try {
+            Chosen chosen = new Choice(device, hardware, dma, faults).make(mediators.snapshot());
+            explanations.put(
+                    device.address(),
+                    new Explanation(
+                            device.address(),
+                            user,
+                            chosen.verdicts(),
+                            chosen.outcome(device.ids().id())));
+            return new MediatedDevice(
+                    device, user, hardware, dma, chosen, faults, closed -> slots.remove(device.address(), slot));
+        } catch (Throwable thrown) {
+            hardware.close();
+            throw thrown;
+        }
     }
 
     private void closeOpened(PciDevice device) {

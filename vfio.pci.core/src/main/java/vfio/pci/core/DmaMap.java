@@ -1,5 +1,7 @@
 package vfio.pci.core;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
@@ -22,6 +24,8 @@ import vfio.pci.api.manage.ClientMemory;
 final class DmaMap implements DmaSpace {
     /** As many as QEMU proposes and the kernel's type1 driver allows. */
     static final int MAXIMUM = 65_535;
+
+    private static final Logger LOGGER = System.getLogger(DmaMap.class.getPackageName());
 
     private final ClientMemory clientMemory;
     private final StampedLock lock = new StampedLock();
@@ -97,7 +101,26 @@ final class DmaMap implements DmaSpace {
 
     /** Removes a mapping that is exactly the range, after accesses in progress. */
     void unmap(long iova, long size, Hardware hardware) {
-        DmaMapping mapping;
+        DmaMapping mapping = remove(iova, size);
+        try {
+            hardware.unmap(mapping);
+        } finally {
+            release(mapping);
+        }
+    }
+
+    /** Removes all mappings; hardware that was removed, and refuses, keeps none of them. */
+    void clear(Hardware hardware) {
+        for (DmaMapping mapping : list()) {
+            try {
+                unmap(mapping.iova(), mapping.size(), hardware);
+            } catch (VfioException e) {
+                LOGGER.log(Level.DEBUG, "unmapping {0} failed: {1}", mapping, e.getMessage());
+            }
+        }
+    }
+
+    private DmaMapping remove(long iova, long size) {
         long stamp = lock.writeLock();
         try {
             int index = firstFrom(iova);
@@ -107,20 +130,12 @@ final class DmaMap implements DmaSpace {
                         "no DMA mapping is exactly [0x" + Long.toHexString(iova) + ", +0x" + Long.toHexString(size)
                                 + ")");
             }
-            mapping = mappings[index];
+            DmaMapping mapping = mappings[index];
             System.arraycopy(mappings, index + 1, mappings, index, count - index - 1);
             mappings[--count] = null;
-            hardware.unmap(mapping);
+            return mapping;
         } finally {
             lock.unlockWrite(stamp);
-        }
-        release(mapping);
-    }
-
-    /** Removes all mappings. */
-    void clear(Hardware hardware) {
-        for (DmaMapping mapping : list()) {
-            unmap(mapping.iova(), mapping.size(), hardware);
         }
     }
 

@@ -88,6 +88,7 @@ final class LentContext implements MediationContext {
     private final class LentRegions implements Regions {
         @Override
         public int regionCount() {
+            requireValid();
             return hardware.regionCount();
         }
 

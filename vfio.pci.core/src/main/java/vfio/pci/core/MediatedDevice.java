@@ -5,7 +5,10 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +40,8 @@ final class MediatedDevice implements OpenDevice {
     /** How long calls inside may take to leave; beyond that the device is taken from under them. */
     private static final Duration DRAIN = Duration.ofSeconds(5);
 
+    private static final String NO_RESULT = "it returned null instead of a result";
+
     /** Who mediates; replaced as a whole while the gate is held. */
     private record Layer(
             @Nullable Mediator mediator, @Nullable LentContext context, Mediation mediation) {}
@@ -52,6 +57,7 @@ final class MediatedDevice implements OpenDevice {
     private final Consumer<MediatedDevice> onClose;
     private final Gate gate = new Gate();
     private final AtomicBoolean closed = new AtomicBoolean();
+    private final CountDownLatch mediationEnded;
     private volatile Layer layer;
 
     MediatedDevice(
@@ -69,6 +75,7 @@ final class MediatedDevice implements OpenDevice {
         this.regions = chosen.regions();
         this.faults = faults;
         this.onClose = onClose;
+        mediationEnded = new CountDownLatch(chosen.mediator() == null ? 0 : 1);
         this.layer = new Layer(chosen.mediator(), chosen.context(), chosen.mediation());
     }
 
@@ -83,6 +90,7 @@ final class MediatedDevice implements OpenDevice {
     /** The driver's service is going: holds accesses back, closes the mediation, goes on as pass-through. */
     void mediatorLeft(Mediator mediator) {
         if (layer.mediator() != mediator || gate.isShut()) {
+            awaitEndOfMediation();
             return;
         }
         drained(gate.hold(DRAIN), mediator);
@@ -172,18 +180,12 @@ final class MediatedDevice implements OpenDevice {
             return null;
         }
         gate.enter();
-        Layer current = layer;
         try {
-            SharedMemory own = current.mediation().mmap(region);
+            SharedMemory own = mediatedMemory(info);
             if (own != null) {
-                if (own.size() < info.size()) {
-                    throw new IllegalStateException("its memory is smaller than region " + region);
-                }
                 return own;
             }
             return region < hardware.regionCount() ? hardware.memory(region) : null;
-        } catch (Throwable thrown) {
-            throw contain(current, "mmap of region " + region, thrown);
         } finally {
             gate.exit();
         }
@@ -259,18 +261,31 @@ final class MediatedDevice implements OpenDevice {
         }
         drained(gate.shut(DRAIN), layer.mediator());
         endMediation();
+        guarded("disconnecting interrupts", this::disconnectInterrupts);
+        guarded("releasing DMA mappings", () -> dma.clear(hardware));
+        guarded("closing the hardware", hardware::close);
+        onClose.accept(this);
+    }
+
+    private void disconnectInterrupts() {
         for (int index = 0; index < hardware.interruptCount(); index++) {
             hardware.disable(index);
         }
-        dma.clear(hardware);
-        hardware.close();
-        onClose.accept(this);
+    }
+
+    /** One step of closing; the next is taken whatever happens, since hardware that was removed refuses everything. */
+    private void guarded(String step, Runnable action) {
+        try {
+            action.run();
+        } catch (RuntimeException e) {
+            LOGGER.log(Level.DEBUG, "{0}: {1} failed: {2}", device.address(), step, e.getMessage());
+        }
     }
 
     private Result mediatedRead(RegionAccess access) {
         Layer current = layer;
         try {
-            return current.mediation().read(access);
+            return Objects.requireNonNull(current.mediation().read(access), NO_RESULT);
         } catch (Throwable thrown) {
             throw contain(current, "read", thrown);
         }
@@ -279,9 +294,22 @@ final class MediatedDevice implements OpenDevice {
     private Result mediatedWrite(RegionAccess access) {
         Layer current = layer;
         try {
-            return current.mediation().write(access);
+            return Objects.requireNonNull(current.mediation().write(access), NO_RESULT);
         } catch (Throwable thrown) {
             throw contain(current, "write", thrown);
+        }
+    }
+
+    private @Nullable SharedMemory mediatedMemory(RegionInfo info) {
+        Layer current = layer;
+        try {
+            SharedMemory own = current.mediation().mmap(info.index());
+            if (own != null && own.size() < info.size()) {
+                throw new IllegalStateException("its memory is smaller than the region");
+            }
+            return own;
+        } catch (Throwable thrown) {
+            throw contain(current, "mmap of region " + info.index(), thrown);
         }
     }
 
@@ -325,17 +353,28 @@ final class MediatedDevice implements OpenDevice {
     private void endMediation() {
         Layer ending = takeLayer();
         if (ending.mediator() == null) {
+            awaitEndOfMediation();
             return;
         }
         try {
             ending.mediation().close();
         } catch (Throwable thrown) {
-            faults.contain(ending.mediator(), "close of " + device.address(), thrown);
+            faults.defect(ending.mediator(), "close of " + device.address(), thrown);
         }
         if (ending.context() != null) {
             ending.context().invalidate();
         }
         ending.mediator().unpin(this);
+        mediationEnded.countDown();
+    }
+
+    /** Whoever comes second, a closing user or a leaving driver, waits for the first; bounded as draining is. */
+    private void awaitEndOfMediation() {
+        try {
+            drained(mediationEnded.await(DRAIN.toSeconds(), TimeUnit.SECONDS), null);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private void drained(boolean inTime, @Nullable Mediator mediator) {

@@ -13,6 +13,7 @@ import vfio.pci.api.mediate.MediateOps;
 final class Mediator {
     private final MediateOps ops;
     private final ServiceReference<MediateOps> reference;
+    private final Bundle bundle;
     private final Set<MediatedDevice> devices = ConcurrentHashMap.newKeySet();
     private final LongAdder failures = new LongAdder();
     private volatile boolean gone;
@@ -20,6 +21,8 @@ final class Mediator {
     Mediator(ServiceReference<MediateOps> reference, MediateOps ops) {
         this.reference = reference;
         this.ops = ops;
+        // A reference forgets its bundle when the service goes; calls may still be inside then.
+        bundle = reference.getBundle();
     }
 
     MediateOps ops() {
@@ -27,7 +30,7 @@ final class Mediator {
     }
 
     String name() {
-        return property(MediateOps.NAME, bundle().getSymbolicName());
+        return property(MediateOps.NAME, bundle.getSymbolicName());
     }
 
     int ranking() {
@@ -64,13 +67,9 @@ final class Mediator {
                 property(MediateOps.SERVES, "anything"),
                 ranking(),
                 serviceId(),
-                bundle().getSymbolicName() + " " + bundle().getVersion(),
+                bundle.getSymbolicName() + " " + bundle.getVersion(),
                 devices.size(),
                 failures.sum());
-    }
-
-    private Bundle bundle() {
-        return reference.getBundle();
     }
 
     private String property(String key, String otherwise) {

@@ -1,8 +1,11 @@
 package vfio.pci.core;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceReference;
 import org.osgi.util.tracker.ServiceTracker;
@@ -17,6 +20,7 @@ import vfio.pci.api.mediate.MediateOps;
  * driver's devices are detached before its unregistration completes.
  */
 final class MediatorRegistry implements ServiceTrackerCustomizer<MediateOps, Mediator> {
+    private static final Logger LOGGER = System.getLogger(MediatorRegistry.class.getPackageName());
     private static final Comparator<Mediator> ORDER =
             Comparator.comparingInt(Mediator::ranking).reversed().thenComparingLong(Mediator::serviceId);
 
@@ -43,8 +47,16 @@ final class MediatorRegistry implements ServiceTrackerCustomizer<MediateOps, Med
     }
 
     @Override
-    public Mediator addingService(ServiceReference<MediateOps> reference) {
-        Mediator mediator = new Mediator(reference, context.getService(reference));
+    public @Nullable Mediator addingService(ServiceReference<MediateOps> reference) {
+        MediateOps ops = context.getService(reference);
+        if (ops == null) {
+            LOGGER.log(
+                    Level.WARNING,
+                    "{0} registered a driver but does not supply it; see its own log entries",
+                    reference.getBundle());
+            return null;
+        }
+        Mediator mediator = new Mediator(reference, ops);
         replace(Stream.of(mediator), null);
         return mediator;
     }
@@ -61,7 +73,7 @@ final class MediatorRegistry implements ServiceTrackerCustomizer<MediateOps, Med
         context.ungetService(reference);
     }
 
-    private synchronized void replace(Stream<Mediator> arrived, @org.jspecify.annotations.Nullable Mediator left) {
+    private synchronized void replace(Stream<Mediator> arrived, @Nullable Mediator left) {
         snapshot = Stream.concat(snapshot.stream().filter(known -> known != left), arrived)
                 .sorted(ORDER)
                 .toList();

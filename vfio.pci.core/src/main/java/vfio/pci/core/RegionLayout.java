@@ -42,6 +42,9 @@ final class RegionLayout {
     /** Checks a region that exists in the mediation alone. */
     static RegionInfo checked(RegionInfo offered, int index) {
         check(offered, index);
+        if (offered.type() == 0) {
+            throw refused(offered, "is device-specific and needs a type other than 0");
+        }
         return offered;
     }
 

@@ -23,9 +23,11 @@ final class VendorFaults {
      * answer and passes as it is.
      */
     VfioException contain(Mediator mediator, String call, Throwable thrown) {
-        if (thrown instanceof VfioException answer) {
-            return answer;
-        }
+        return thrown instanceof VfioException answer ? answer : defect(mediator, call, thrown);
+    }
+
+    /** Counts and reports a throwable of a vendor method that nothing excuses. */
+    VfioException defect(Mediator mediator, String call, Throwable thrown) {
         mediator.failed();
         String message = mediator.name() + " failed in " + call + ": " + thrown;
         StackTraceElement[] stack = thrown.getStackTrace();

@@ -1,0 +1,48 @@
+package vfio.pci.core;
+
+import java.util.Optional;
+import vfio.pci.api.device.DmaSpace;
+import vfio.pci.api.device.Hardware;
+import vfio.pci.api.pci.PciAddress;
+import vfio.pci.api.pci.PciDevice;
+import vfio.pci.api.pci.PciIds;
+
+/** A function at 0000:03:02.0 that opens as the given hardware. */
+record FakeFunction(Hardware hardware) implements PciDevice {
+    static final PciAddress ADDRESS = PciAddress.parse("0000:03:02.0");
+
+    @Override
+    public PciAddress address() {
+        return ADDRESS;
+    }
+
+    @Override
+    public PciIds ids() {
+        return new PciIds(0x8086, 0x154c, 0x8086, 0, 0x020000, 2);
+    }
+
+    @Override
+    public String backend() {
+        return "fake";
+    }
+
+    @Override
+    public Optional<PciAddress> physicalFunction() {
+        return Optional.empty();
+    }
+
+    @Override
+    public int virtualFunctionNumber() {
+        return -1;
+    }
+
+    @Override
+    public Optional<String> unassignableReason() {
+        return Optional.empty();
+    }
+
+    @Override
+    public Hardware open(DmaSpace memory) {
+        return hardware;
+    }
+}

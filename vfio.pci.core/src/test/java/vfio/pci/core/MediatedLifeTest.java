@@ -1,0 +1,352 @@
+package vfio.pci.core;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static vfio.pci.core.Errors.assertRefused;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.logging.Level;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import vfio.pci.api.device.DmaMapping;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.InterruptAction;
+import vfio.pci.api.device.InterruptInfo;
+import vfio.pci.api.device.RegionAccess;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.Mediation.Result;
+import vfio.pci.api.mediate.MediationContext;
+
+/** A device from its opening to its end: drivers that leave, users that close, both at once; interrupts and DMA. */
+@Timeout(60)
+class MediatedLifeTest {
+    private final Setting setting = new Setting();
+    private final FakeHardware hardware = setting.hardware;
+    private final FakeMediation mediation = new FakeMediation();
+    private final CapturedLog log = new CapturedLog();
+    private final CountDownLatch inside = new CountDownLatch(1);
+    private final CountDownLatch leave = new CountDownLatch(1);
+
+    @AfterEach
+    void closeLog() {
+        log.close();
+    }
+
+    @Test
+    void aDriverThatLeavesIsClosedAndTheDeviceGoesOn() {
+        mediation.onAccess = access -> Result.DONE;
+        MediatedDevice device = setting.open(mediation);
+        assertThat(setting.mediator.info().openDevices()).isEqualTo(1);
+        setting.mediator.leave();
+        device.read(Setting.access(0, 0, 4));
+
+        assertThat(mediation.closed).hasValue(1);
+        assertThat(mediation.reads).isZero();
+        assertThat(hardware.reads).isEqualTo(1);
+        assertThat(device.mediator()).isEmpty();
+        assertThat(device.counters()).isEmpty();
+        assertThat(setting.mediator.info().openDevices()).isZero();
+        assertThat(log.entries(Level.WARNING))
+                .containsExactly("0000:03:02.0: vendor has left; the device is passed through from now on");
+        device.close();
+        assertThat(mediation.closed).hasValue(1);
+    }
+
+    @Test
+    void aDriverThatLeavesWaitsForTheCallInside() {
+        blockAccesses();
+        MediatedDevice device = setting.open(mediation);
+        RegionAccess waiting = Setting.access(0, 4, 4);
+        try (Threads threads = new Threads()) {
+            threads.start("first reader", () -> device.read(Setting.access(0, 0, 4)));
+            await(inside);
+            threads.start("framework", setting.mediator::leave).awaitBlocked();
+            threads.start("second reader", () -> device.read(waiting)).awaitBlocked();
+            assertThat(mediation.closed).as("closed under a call").hasValue(0);
+            leave.countDown();
+        }
+
+        assertThat(mediation.closed).hasValue(1);
+        assertThat(mediation.reads).as("reads by the driver").isEqualTo(1);
+        assertThat(hardware.reads).as("the one that waited is passed through").isEqualTo(1);
+        assertThat(waiting.value()).isEqualTo(0x5a5a5a5a);
+    }
+
+    @Test
+    void aDriverThatLeftBeforeTheDeviceWasPinnedIsNotUsed() {
+        setting.mediator.leave();
+        MediatedDevice device = setting.open(mediation);
+
+        assertThat(device.mediator()).isEmpty();
+        assertThat(mediation.closed).hasValue(1);
+        assertThat(setting.mediator.info().openDevices()).isZero();
+    }
+
+    @Test
+    void aDriverMayFailToCloseWhenItLeaves() {
+        mediation.onClose = () -> {
+            throw new VfioException(Errno.EBUSY, "cannot close");
+        };
+        MediatedDevice device = setting.open(mediation);
+        setting.mediator.leave();
+        device.read(Setting.access(0, 0, 4));
+
+        assertThat(hardware.reads).isEqualTo(1);
+        assertThat(setting.failures()).isEqualTo(1);
+        assertThat(log.entries(Level.SEVERE)).singleElement().asString().contains("vendor", "cannot close");
+    }
+
+    @Test
+    void theContextIsInvalidOnceTheMediationIsClosed() {
+        List<MediationContext> contexts = new ArrayList<>();
+        MediatedDevice device = setting.open(context -> {
+            contexts.add(context);
+            return Decision.accept(mediation);
+        });
+        MediationContext context = contexts.get(0);
+        mediation.onClose = () -> context.hardware().read(Setting.access(0, 0, 4));
+        device.close();
+
+        assertThat(hardware.reads).as("valid during close").isEqualTo(1);
+        assertRefused(Errno.ENODEV, () -> context.hardware().read(Setting.access(0, 0, 4)));
+        assertRefused(Errno.ENODEV, () -> context.memory().read(0, ByteBuffer.allocate(1)));
+    }
+
+    @Test
+    void closingReleasesEverythingOnceInOrder() {
+        hardware.interrupts.add(new InterruptInfo(0, 1, Set.of(InterruptInfo.Flag.EVENTFD)));
+        hardware.interrupts.add(InterruptInfo.absent(1));
+        FakeMemory memory = new FakeMemory(16);
+        mediation.onClose = () -> hardware.calls.add("close of the mediation");
+        MediatedDevice device = setting.open(mediation);
+        device.map(new DmaMapping(0, 16, true, true, memory));
+        hardware.calls.clear();
+        device.close();
+        device.close();
+
+        assertThat(hardware.calls)
+                .containsExactly("close of the mediation", "disable 0", "disable 1", "unmap [0x0, +0x10)", "close");
+        assertThat(mediation.closed).hasValue(1);
+        assertThat(memory.closed).hasValue(1);
+        assertThat(setting.closed).containsExactly(device);
+        assertThat(setting.mediator.info().openDevices()).isZero();
+    }
+
+    @Test
+    void closingIsDoneOnceHoweverManyDoIt() {
+        MediatedDevice device = setting.open(mediation);
+        try (Threads threads = new Threads()) {
+            for (int closer = 0; closer < 8; closer++) {
+                threads.start("closer " + closer, device::close);
+            }
+            threads.start("framework", setting.mediator::leave);
+        }
+
+        assertThat(mediation.closed).hasValue(1);
+        assertThat(hardware.calls).containsExactly("close");
+        assertThat(setting.closed).hasSize(1);
+    }
+
+    @Test
+    void afterCloseNothingReachesTheDevice() {
+        hardware.interrupts.add(new InterruptInfo(0, 1, Set.of(InterruptInfo.Flag.EVENTFD)));
+        MediatedDevice device = setting.open(mediation);
+        device.close();
+        hardware.calls.clear();
+
+        assertRefused(Errno.ENODEV, () -> device.read(Setting.access(0, 0, 4)));
+        assertRefused(Errno.ENODEV, () -> device.write(Setting.access(0, 0, 4)));
+        assertRefused(Errno.ENODEV, () -> device.mmap(0));
+        assertRefused(Errno.ENODEV, () -> device.map(new DmaMapping(0, 16, true, true, null)));
+        assertRefused(Errno.ENODEV, () -> device.unmap(0, 16));
+        assertRefused(Errno.ENODEV, () -> device.connect(0, InterruptAction.TRIGGER, 0, List.of()));
+        assertRefused(Errno.ENODEV, () -> device.act(0, InterruptAction.TRIGGER, 0, 1));
+        assertRefused(Errno.ENODEV, () -> device.disable(0));
+        assertRefused(Errno.ENODEV, device::reset);
+        assertRefused(Errno.ENODEV, device::counters);
+        assertThat(hardware.calls).isEmpty();
+        assertThat(mediation.reads + mediation.writes + hardware.reads + hardware.writes)
+                .isZero();
+    }
+
+    @Test
+    void closingWaitsForTheCallInside() {
+        blockAccesses();
+        MediatedDevice device = setting.open(mediation);
+        try (Threads threads = new Threads()) {
+            threads.start("reader", () -> device.read(Setting.access(0, 0, 4)));
+            await(inside);
+            threads.start("closer", device::close).awaitBlocked();
+            assertThat(mediation.closed).hasValue(0);
+            assertThat(hardware.calls).isEmpty();
+            assertRefused(Errno.ENODEV, () -> device.read(Setting.access(0, 0, 4)));
+            leave.countDown();
+        }
+        assertThat(mediation.closed).hasValue(1);
+        assertThat(hardware.calls).containsExactly("close");
+    }
+
+    @Test
+    void closingGoesOnWhateverTheVendorThrows() {
+        FakeMemory memory = new FakeMemory(16);
+        mediation.onClose = () -> {
+            throw new LinkageError("half unloaded");
+        };
+        MediatedDevice device = setting.open(mediation);
+        device.map(new DmaMapping(0, 16, true, true, memory));
+        device.close();
+
+        assertThat(memory.closed).hasValue(1);
+        assertThat(hardware.calls).endsWith("close");
+        assertThat(setting.closed).containsExactly(device);
+        assertThat(setting.failures()).isEqualTo(1);
+    }
+
+    /** As hardware does that was pulled out: everything fails, and the device must be free all the same. */
+    @Test
+    void closingGoesOnWhateverTheHardwareThrows() {
+        Setting removed = new Setting(new FakeHardware() {
+            @Override
+            public void disable(int index) {
+                throw new VfioException(Errno.ENODEV, "gone");
+            }
+
+            @Override
+            public void unmap(DmaMapping mapping) {
+                throw new VfioException(Errno.ENODEV, "gone");
+            }
+
+            @Override
+            public void close() {
+                throw new VfioException(Errno.ENODEV, "gone");
+            }
+        });
+        removed.hardware.interrupts.add(InterruptInfo.absent(0));
+        FakeMemory memory = new FakeMemory(16);
+        MediatedDevice device = removed.open(mediation);
+        device.map(new DmaMapping(0, 16, true, true, memory));
+        device.close();
+
+        assertThat(mediation.closed).hasValue(1);
+        assertThat(memory.closed).hasValue(1);
+        assertThat(removed.closed).containsExactly(device);
+        assertThat(removed.mediator.info().openDevices()).isZero();
+    }
+
+    /** The framework takes a bundle's classes away once its services are gone, so leaving must not overtake closing. */
+    @Test
+    void aDriverThatLeavesWaitsForTheClosingOfItsMediation() {
+        blockClose();
+        MediatedDevice device = setting.open(mediation);
+        try (Threads threads = new Threads()) {
+            threads.start("closer", device::close);
+            await(inside);
+            threads.start("framework", setting.mediator::leave).awaitBlocked();
+            leave.countDown();
+        }
+        assertThat(mediation.closed).hasValue(1);
+    }
+
+    /** A mediation may still use the hardware while it closes. */
+    @Test
+    void theHardwareIsClosedAfterTheMediationOfALeavingDriver() {
+        blockClose();
+        MediatedDevice device = setting.open(mediation);
+        try (Threads threads = new Threads()) {
+            threads.start("framework", setting.mediator::leave);
+            await(inside);
+            threads.start("closer", device::close).awaitBlocked();
+            assertThat(hardware.calls).isEmpty();
+            leave.countDown();
+        }
+        assertThat(hardware.calls).containsExactly("close");
+        assertThat(mediation.closed).hasValue(1);
+    }
+
+    @Test
+    void interruptsAreCheckedAndPassedOn() {
+        hardware.interrupts.add(
+                new InterruptInfo(0, 1, Set.of(InterruptInfo.Flag.EVENTFD, InterruptInfo.Flag.MASKABLE)));
+        hardware.interrupts.add(new InterruptInfo(1, 4, Set.of(InterruptInfo.Flag.EVENTFD)));
+        MediatedDevice device = setting.openPassThrough();
+        device.connect(1, InterruptAction.TRIGGER, 1, Arrays.asList(null, null, null));
+        device.act(1, InterruptAction.TRIGGER, 3, 1);
+        device.act(0, InterruptAction.MASK, 0, 1);
+        device.act(1, InterruptAction.TRIGGER, 4, 0);
+        device.disable(1);
+
+        assertThat(hardware.calls)
+                .containsExactly(
+                        "connect 1 TRIGGER 1 3",
+                        "act 1 TRIGGER 3 1",
+                        "act 0 MASK 0 1",
+                        "act 1 TRIGGER 4 0",
+                        "disable 1");
+        hardware.calls.clear();
+        assertRefused(
+                Errno.EINVAL, () -> device.connect(1, InterruptAction.TRIGGER, 2, Arrays.asList(null, null, null)));
+        assertRefused(Errno.EINVAL, () -> device.act(1, InterruptAction.TRIGGER, 4, 1));
+        assertRefused(Errno.EINVAL, () -> device.act(1, InterruptAction.TRIGGER, 5, 0));
+        assertRefused(Errno.EINVAL, () -> device.act(1, InterruptAction.TRIGGER, -1, 1));
+        assertRefused(Errno.EINVAL, () -> device.act(1, InterruptAction.TRIGGER, 0, -1));
+        assertRefused(Errno.EINVAL, () -> device.act(1, InterruptAction.TRIGGER, Integer.MAX_VALUE, Integer.MAX_VALUE));
+        assertRefused(Errno.EINVAL, () -> device.act(1, InterruptAction.TRIGGER, 1, Integer.MAX_VALUE));
+        assertRefused(Errno.EINVAL, () -> device.act(1, InterruptAction.MASK, 0, 1))
+                .contains("masked");
+        assertRefused(Errno.EINVAL, () -> device.act(1, InterruptAction.UNMASK, 0, 1))
+                .contains("masked");
+        assertRefused(Errno.EINVAL, () -> device.disable(2));
+        assertRefused(Errno.EINVAL, () -> device.disable(-1));
+        assertRefused(Errno.EINVAL, () -> device.interruptInfo(2));
+        assertThat(hardware.calls).isEmpty();
+    }
+
+    @Test
+    void dmaRangesMustBeRanges() {
+        MediatedDevice device = setting.openPassThrough();
+        for (DmaMapping impossible : List.of(
+                new DmaMapping(0, 0, true, true, null),
+                new DmaMapping(4096, 0, true, true, null),
+                new DmaMapping(-1, 2, true, true, null),
+                new DmaMapping(-4096, 4097, true, true, null),
+                new DmaMapping(4096, -4095, true, true, null),
+                new DmaMapping(Long.MIN_VALUE, Long.MIN_VALUE + 1, true, true, null))) {
+            assertRefused(Errno.EINVAL, () -> device.map(impossible)).contains("empty or wraps");
+        }
+        assertThat(hardware.calls).isEmpty();
+        device.map(new DmaMapping(-4096, 4096, true, true, null));
+        device.map(new DmaMapping(0, 4096, true, true, null));
+        assertThat(device.mappings()).extracting(DmaMapping::iova).containsExactly(0L, -4096L);
+        device.unmap(-4096, 4096);
+        assertThat(device.mappings()).hasSize(1);
+    }
+
+    private void blockAccesses() {
+        mediation.onAccess = access -> {
+            inside.countDown();
+            await(leave);
+            return Result.DONE;
+        };
+    }
+
+    private void blockClose() {
+        mediation.onClose = () -> {
+            inside.countDown();
+            await(leave);
+        };
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

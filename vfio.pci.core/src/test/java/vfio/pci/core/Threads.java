@@ -1,0 +1,77 @@
+package vfio.pci.core;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** Threads of one test, by name; close ends the test if one of them does not end. */
+final class Threads implements AutoCloseable {
+    static final Duration PATIENCE = Duration.ofSeconds(20);
+
+    private final List<Task> tasks = new ArrayList<>();
+
+    /** A running piece of code. */
+    static final class Task {
+        private final CompletableFuture<Void> result = new CompletableFuture<>();
+        private final Thread thread;
+
+        private Task(String name, Runnable code) {
+            thread = new Thread(
+                    () -> {
+                        try {
+                            code.run();
+                            result.complete(null);
+                        } catch (Throwable thrown) {
+                            result.completeExceptionally(thrown);
+                        }
+                    },
+                    name);
+            thread.setDaemon(true);
+            thread.start();
+        }
+
+        /** Waits until the thread waits for something. */
+        Task awaitBlocked() {
+            await(thread.getName() + " waits")
+                    .atMost(PATIENCE)
+                    .pollInterval(Duration.ofMillis(1))
+                    .until(() -> thread.getState() == Thread.State.WAITING
+                            || thread.getState() == Thread.State.TIMED_WAITING);
+            assertThat(result).isNotDone();
+            return this;
+        }
+
+        /** Waits for the end; fails with what the code threw. */
+        void join() {
+            try {
+                result.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+            } catch (ExecutionException e) {
+                throw new AssertionError(thread.getName() + " failed", e.getCause());
+            } catch (TimeoutException | InterruptedException e) {
+                throw new AssertionError(thread.getName() + " did not end", e);
+            }
+        }
+
+        void interrupt() {
+            thread.interrupt();
+        }
+    }
+
+    Task start(String name, Runnable code) {
+        Task task = new Task(name, code);
+        tasks.add(task);
+        return task;
+    }
+
+    @Override
+    public void close() {
+        tasks.forEach(Task::join);
+    }
+}
