@@ -18,7 +18,7 @@ import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.ClientMemory;
 
-@Timeout(60)
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class DmaMapTest {
     private final FakeHardware hardware = new FakeHardware();
     private final DmaMap map = new DmaMap(ClientMemory.NONE);

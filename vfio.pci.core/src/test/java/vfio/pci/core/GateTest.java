@@ -4,6 +4,7 @@ import static java.time.Duration.ZERO;
 import static org.assertj.core.api.Assertions.assertThat;
 import static vfio.pci.core.Errors.assertRefused;
 
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -12,9 +13,12 @@ import org.junit.jupiter.api.Timeout;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 
-@Timeout(60)
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class GateTest {
     private static final int CALLERS = 4;
+
+    /** Longer than any test may take: who waits that long was forgotten. */
+    private static final Duration FOREVER = Duration.ofHours(1);
 
     private final Gate gate = new Gate();
 
@@ -46,7 +50,7 @@ class GateTest {
         gate.enter();
         try (Threads threads = new Threads()) {
             AtomicBoolean drained = new AtomicBoolean();
-            Threads.Task holder = threads.start("holder", () -> drained.set(gate.hold(Threads.PATIENCE)));
+            Threads.Task holder = threads.start("holder", () -> drained.set(gate.hold(FOREVER)));
             holder.awaitBlocked();
             gate.exit();
             holder.join();
@@ -93,8 +97,8 @@ class GateTest {
         gate.enter();
         assertThat(gate.shut(ZERO)).isFalse();
         try (Threads threads = new Threads()) {
-            Threads.Task closer = threads.start(
-                    "closer", () -> assertThat(gate.shut(Threads.PATIENCE)).isTrue());
+            Threads.Task closer =
+                    threads.start("closer", () -> assertThat(gate.shut(FOREVER)).isTrue());
             closer.awaitBlocked();
             gate.exit();
         }
@@ -105,7 +109,7 @@ class GateTest {
         gate.enter();
         try (Threads threads = new Threads()) {
             Threads.Task holder = threads.start("holder", () -> {
-                assertThat(gate.hold(Threads.PATIENCE)).isTrue();
+                assertThat(gate.hold(FOREVER)).isTrue();
                 assertThat(Thread.currentThread().isInterrupted()).isTrue();
             });
             holder.awaitBlocked();
@@ -138,7 +142,7 @@ class GateTest {
             try {
                 for (int round = 0; round < 200; round++) {
                     boolean patient = round % 4 != 0;
-                    if (gate.hold(patient ? Threads.PATIENCE : ZERO)) {
+                    if (gate.hold(patient ? FOREVER : ZERO)) {
                         drained.set(true);
                         for (int look = 0; look < 50; look++) {
                             assertThat(inside).hasValue(0);
@@ -183,14 +187,14 @@ class GateTest {
                     });
                 }
                 Threads.Task holder = threads.start("holder", () -> {
-                    used.hold(Threads.PATIENCE);
+                    used.hold(FOREVER);
                     used.release();
                 });
                 awaitDown(started);
                 if (round % 2 == 0) {
                     holder.join();
                 }
-                assertThat(used.shut(Threads.PATIENCE)).isTrue();
+                assertThat(used.shut(FOREVER)).isTrue();
                 assertThat(inside).hasValue(0);
             }
         }

@@ -24,7 +24,7 @@ import vfio.pci.api.mediate.Mediation.Result;
 import vfio.pci.api.mediate.MediationContext;
 
 /** A device from its opening to its end: drivers that leave, users that close, both at once; interrupts and DMA. */
-@Timeout(60)
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class MediatedLifeTest {
     private final Setting setting = new Setting();
     private final FakeHardware hardware = setting.hardware;

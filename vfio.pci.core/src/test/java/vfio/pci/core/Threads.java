@@ -11,9 +11,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** Threads of one test, by name; close ends the test if one of them does not end. */
+/** Threads of one test, by name; close fails if one of them has failed or does not end. */
 final class Threads implements AutoCloseable {
-    static final Duration PATIENCE = Duration.ofSeconds(20);
+    static final Duration PATIENCE = Duration.ofSeconds(10);
 
     private final List<Task> tasks = new ArrayList<>();
 
@@ -50,8 +50,12 @@ final class Threads implements AutoCloseable {
 
         /** Waits for the end; fails with what the code threw. */
         void join() {
+            join(System.nanoTime() + PATIENCE.toNanos());
+        }
+
+        private void join(long deadline) {
             try {
-                result.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+                result.get(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
             } catch (ExecutionException e) {
                 throw new AssertionError(thread.getName() + " failed", e.getCause());
             } catch (TimeoutException | InterruptedException e) {
@@ -72,6 +76,7 @@ final class Threads implements AutoCloseable {
 
     @Override
     public void close() {
-        tasks.forEach(Task::join);
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        tasks.forEach(task -> task.join(deadline));
     }
 }

@@ -19,8 +19,8 @@ import vfio.pci.api.pci.PciDevice;
  * A device in use: the hardware with its mediation in front.
  *
  * <p>Every argument is checked here, once, before mediation or hardware see it; what is out of range fails with {@link
- * VfioException} EINVAL, what is not permitted with EACCES. After close every method fails with ENODEV. Safe for several
- * threads; accesses of different threads are not ordered.
+ * VfioException} EINVAL, what is not permitted with EACCES. After close, what reaches the device or its mediation fails with
+ * ENODEV; what describes it can still be read. Safe for several threads; accesses of different threads are not ordered.
  */
 @ProviderType
 public interface OpenDevice extends AutoCloseable {

@@ -7,8 +7,8 @@ import vfio.pci.api.device.Regions;
 import vfio.pci.api.pci.PciDevice;
 
 /**
- * What the core lends a mediation for the time it holds a device. All methods may be called by several threads at once and
- * fail with ENODEV once the mediation has been closed.
+ * What the core lends a mediation for the time it holds a device. All methods may be called by several threads at once.
+ * Regions and memory, and adding a region, fail with ENODEV once the mediation has been closed.
  */
 @ProviderType
 public interface MediationContext {
