@@ -1,0 +1,58 @@
+package vfio.user;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import vfio.linux.Poller;
+
+/** The one thread that waits at all sockets. */
+final class Acceptor implements AutoCloseable {
+    private static final Logger LOGGER = System.getLogger(Acceptor.class.getPackageName());
+    private static final Duration ROUND = Duration.ofSeconds(60);
+    private static final Duration GOODBYE = Duration.ofSeconds(2);
+
+    private final Poller<DeviceSocket> poller = new Poller<>();
+    private final Thread thread = new Thread(this::run, "vfio-user acceptor");
+    private volatile boolean closed;
+
+    void start() {
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    void add(DeviceSocket deviceSocket) {
+        poller.add(deviceSocket.listener(), deviceSocket);
+    }
+
+    void remove(DeviceSocket deviceSocket) {
+        poller.remove(deviceSocket.listener());
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        poller.wakeup();
+        try {
+            thread.join(GOODBYE.toMillis());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        if (thread.isAlive()) {
+            LOGGER.log(Level.ERROR, "the acceptor did not end in time");
+        } else {
+            poller.close();
+        }
+    }
+
+    private void run() {
+        while (!closed) {
+            for (DeviceSocket deviceSocket : poller.await(ROUND)) {
+                try {
+                    deviceSocket.accept();
+                } catch (RuntimeException e) {
+                    LOGGER.log(Level.ERROR, deviceSocket.path() + ": a client could not be accepted", e);
+                }
+            }
+        }
+    }
+}

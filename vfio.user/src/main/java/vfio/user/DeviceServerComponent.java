@@ -1,0 +1,158 @@
+package vfio.user;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+import org.osgi.framework.BundleContext;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.metatype.annotations.AttributeDefinition;
+import org.osgi.service.metatype.annotations.Designate;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+import vfio.linux.UnixListener;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.DeviceManager;
+import vfio.pci.api.manage.DeviceServer;
+import vfio.pci.api.pci.PciAddress;
+import vfio.pci.api.pci.PciDevice;
+
+/** Gives each assignable function a socket for as long as it is present. */
+@Component(service = DeviceServer.class, immediate = true, configurationPid = "vfio.user.server")
+@Designate(ocd = DeviceServerComponent.Configuration.class)
+public final class DeviceServerComponent implements DeviceServer {
+    private static final Logger LOGGER = System.getLogger(DeviceServerComponent.class.getPackageName());
+
+    /** Framework property with the folder for sockets, unless the configuration names one. */
+    private static final String SOCKET_DIRECTORY = "vfio.socket.dir";
+
+    /** Configuration of {@code vfio.user.server}. */
+    @ObjectClassDefinition(name = "vfio-user server")
+    @interface Configuration {
+        /** The folder for the sockets. */
+        @AttributeDefinition(
+                name = "Socket folder",
+                description = "Absolute path; empty for the folder the runtime was started with")
+        String socket_directory() default "";
+
+        /** Permissions of the sockets. */
+        @AttributeDefinition(name = "Socket mode", description = "Permissions of the sockets, octal")
+        String socket_mode() default "0600";
+
+        /** Owner of the sockets. */
+        @AttributeDefinition(name = "Socket owner", description = "Numeric user id, -1 for the user of the runtime")
+        int socket_uid() default -1;
+
+        /** Group of the sockets. */
+        @AttributeDefinition(name = "Socket group", description = "Numeric group id, -1 for the group of the runtime")
+        int socket_gid() default -1;
+
+        /** Users who may connect. */
+        @AttributeDefinition(
+                name = "Allowed users",
+                description = "Numeric user ids that may connect besides root and the user of the runtime")
+        int[] allowed_uids() default {};
+    }
+
+    private final DeviceManager manager;
+    private final Configuration configuration;
+    private final Path directory;
+    private final int mode;
+    private final Admission admission;
+    private final Acceptor acceptor = new Acceptor();
+    private final Map<PciAddress, DeviceSocket> sockets = new ConcurrentHashMap<>();
+    private final Set<PciAddress> failed = ConcurrentHashMap.newKeySet();
+
+    /** Starts to listen; functions are added by {@link #addFunction}. */
+    @Activate
+    public DeviceServerComponent(BundleContext context, @Reference DeviceManager manager, Configuration configuration)
+            throws IOException {
+        this.manager = manager;
+        this.configuration = configuration;
+        directory = directory(configuration.socket_directory(), context.getProperty(SOCKET_DIRECTORY));
+        mode = Integer.parseInt(configuration.socket_mode(), 8);
+        admission = Admission.of(configuration.allowed_uids());
+        if (!Files.isDirectory(directory)) {
+            Files.createDirectories(
+                    directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        }
+        acceptor.start();
+    }
+
+    /** Ends all connections and removes all sockets. */
+    @Deactivate
+    public void deactivate() {
+        acceptor.close();
+        sockets.values().forEach(DeviceSocket::close);
+        sockets.clear();
+    }
+
+    @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC, unbind = "removeFunction")
+    void addFunction(PciDevice function) {
+        if (function.unassignableReason().isPresent()) {
+            return;
+        }
+        Path path = directory.resolve(function.address() + ".sock");
+        try {
+            DeviceSocket socket = new DeviceSocket(
+                    manager,
+                    function,
+                    UnixListener.bind(path, mode, configuration.socket_uid(), configuration.socket_gid()),
+                    admission,
+                    Timeouts.DEFAULT);
+            sockets.put(function.address(), socket);
+            acceptor.add(socket);
+        } catch (VfioException e) {
+            failed.add(function.address());
+            LOGGER.log(Level.ERROR, "{0} cannot be offered: {1}", function.address(), e.getMessage());
+        }
+    }
+
+    void removeFunction(PciDevice function) {
+        failed.remove(function.address());
+        DeviceSocket socket = sockets.get(function.address());
+        if (socket != null && socket.device() == function && sockets.remove(function.address(), socket)) {
+            acceptor.remove(socket);
+            socket.close();
+        }
+    }
+
+    @Override
+    public List<DeviceServer.Endpoint> endpoints() {
+        return sockets.values().stream()
+                .map(socket -> new DeviceServer.Endpoint(socket.device(), socket.path()))
+                .sorted(Comparator.comparing(offered -> offered.device().address()))
+                .toList();
+    }
+
+    @Override
+    public boolean settled() {
+        return manager.devices().stream()
+                .filter(device -> device.unassignableReason().isEmpty())
+                .map(PciDevice::address)
+                .allMatch(address -> sockets.containsKey(address) || failed.contains(address));
+    }
+
+    private static Path directory(String configured, @Nullable String ofRuntime) {
+        if (!configured.isEmpty()) {
+            return Path.of(configured).toAbsolutePath();
+        }
+        if (ofRuntime != null) {
+            return Path.of(ofRuntime).toAbsolutePath();
+        }
+        String runtimeDirectory = System.getenv("XDG_RUNTIME_DIR");
+        return Path.of(runtimeDirectory == null ? "/run" : runtimeDirectory).resolve("vfio-mediate");
+    }
+}

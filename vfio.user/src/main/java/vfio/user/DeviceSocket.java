@@ -1,0 +1,123 @@
+package vfio.user;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+import vfio.linux.PeerCredentials;
+import vfio.linux.UnixListener;
+import vfio.linux.UnixSocket;
+import vfio.pci.api.manage.DeviceManager;
+import vfio.pci.api.pci.PciDevice;
+
+/** The socket of one device and the one connection it may have. */
+final class DeviceSocket implements AutoCloseable {
+    private static final Logger LOGGER = System.getLogger(DeviceSocket.class.getPackageName());
+
+    /** How long an ending connection may take to give its device back. */
+    private static final Duration GOODBYE = Duration.ofSeconds(2);
+
+    private final DeviceManager manager;
+    private final PciDevice device;
+    private final UnixListener listener;
+    private final Admission admission;
+    private final Timeouts timeouts;
+    private @Nullable Client current;
+    private boolean closed;
+
+    private record Client(Connection connection, Thread thread) {
+        boolean join() {
+            try {
+                thread.join(GOODBYE.toMillis());
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            return !thread.isAlive();
+        }
+    }
+
+    /**
+     * @param listener owned from now on
+     */
+    DeviceSocket(
+            DeviceManager manager, PciDevice device, UnixListener listener, Admission admission, Timeouts timeouts) {
+        this.manager = manager;
+        this.device = device;
+        this.listener = listener;
+        this.admission = admission;
+        this.timeouts = timeouts;
+    }
+
+    PciDevice device() {
+        return device;
+    }
+
+    Path path() {
+        return listener.path();
+    }
+
+    UnixListener listener() {
+        return listener;
+    }
+
+    /**
+     * Takes the next client that waits at the socket, if one does. It is refused at once while another has the device: a VMM
+     * that has to wait for an answer blocks its guest. Whoever comes while the last one is just leaving waits for that.
+     */
+    synchronized void accept() {
+        UnixSocket socket = closed ? null : listener.acceptIfPending().orElse(null);
+        if (socket == null) {
+            return;
+        }
+        PeerCredentials peer = socket.peerCredentials();
+        String client = "pid " + peer.pid() + " of uid " + peer.uid();
+        Client previous = current;
+        if (!admission.admits(peer)) {
+            LOGGER.log(
+                    Level.WARNING,
+                    "{0}: {1} may not connect; allowed.uids of vfio.user.server decides",
+                    device.address(),
+                    client);
+            socket.close();
+        } else if (previous != null
+                && previous.thread.isAlive()
+                && !previous.connection().abandoned()) {
+            LOGGER.log(Level.INFO, "{0}: {1} was refused, the device has a client", device.address(), client);
+            socket.close();
+        } else {
+            serve(new Connection(manager, device.address(), socket, peer, timeouts), previous);
+        }
+    }
+
+    /** Removes the socket and ends the connection. Idempotent. */
+    @Override
+    public void close() {
+        Client last;
+        synchronized (this) {
+            closed = true;
+            listener.close();
+            last = current;
+        }
+        if (last != null) {
+            last.connection().end();
+            if (!last.join()) {
+                LOGGER.log(Level.ERROR, "{0}: its connection did not end in time", device.address());
+            }
+        }
+    }
+
+    private void serve(Connection connection, @Nullable Client previous) {
+        Thread thread = new Thread(
+                () -> {
+                    if (previous != null) {
+                        previous.join();
+                    }
+                    connection.run();
+                },
+                "vfio-user " + device.address());
+        thread.setDaemon(true);
+        current = new Client(connection, thread);
+        thread.start();
+    }
+}

@@ -1,0 +1,117 @@
+package vfio.user;
+
+import java.nio.ByteBuffer;
+import java.util.List;
+import vfio.linux.Descriptor;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.RegionAccess;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.OpenDevice;
+import vfio.user.internal.Capabilities;
+import vfio.user.internal.Header;
+import vfio.user.internal.MessageChannel;
+
+/**
+ * What the handler of a command works with: the request's data, the place of the reply's data, and the open device.
+ *
+ * <p>Offsets given here count from the end of the header. Used by the connection's thread alone.
+ */
+final class Session {
+    private final MessageChannel channel;
+    private final OpenDevice device;
+    private final Capabilities agreed;
+    private final RegionAccess access = new RegionAccess();
+    private final ByteBuffer reply;
+    private List<Descriptor> attached = List.of();
+
+    Session(MessageChannel channel, OpenDevice device, Capabilities agreed, ByteBuffer reply) {
+        this.channel = channel;
+        this.device = device;
+        this.agreed = agreed;
+        this.reply = reply;
+    }
+
+    OpenDevice device() {
+        return device;
+    }
+
+    Capabilities agreed() {
+        return agreed;
+    }
+
+    MessageChannel channel() {
+        return channel;
+    }
+
+    /** Bytes of request data. */
+    int size() {
+        return channel.dataSize();
+    }
+
+    int getInt(int offset) {
+        return channel.received().getInt(Header.SIZE + offset);
+    }
+
+    long getLong(int offset) {
+        return channel.received().getLong(Header.SIZE + offset);
+    }
+
+    byte getByte(int offset) {
+        return channel.received().get(Header.SIZE + offset);
+    }
+
+    /** An access whose data is request data. */
+    RegionAccess requestData(int region, long offset, int length, int at) {
+        return access.wrap(region, offset, length, channel.received(), Header.SIZE + at);
+    }
+
+    /** An access whose data is reply data. */
+    RegionAccess replyData(int region, long offset, int length, int at) {
+        return access.wrap(region, offset, length, reply, Header.SIZE + at);
+    }
+
+    Session putShort(int offset, int value) {
+        reply.putShort(Header.SIZE + offset, (short) value);
+        return this;
+    }
+
+    Session putInt(int offset, int value) {
+        reply.putInt(Header.SIZE + offset, value);
+        return this;
+    }
+
+    Session putLong(int offset, long value) {
+        reply.putLong(Header.SIZE + offset, value);
+        return this;
+    }
+
+    /** Sends a descriptor with the reply; it stays owned by whoever owns it now. */
+    void attach(Descriptor descriptor) {
+        attached = List.of(descriptor);
+    }
+
+    /** The descriptors to send with the reply; forgets them. */
+    List<Descriptor> takeAttached() {
+        List<Descriptor> taken = attached;
+        attached = List.of();
+        return taken;
+    }
+
+    /** Fails unless the request data has exactly this size. */
+    void requireSize(int expected) {
+        if (size() != expected) {
+            throw invalid("message data of " + size() + " bytes where " + expected + " are expected");
+        }
+    }
+
+    /** Fails unless the argsz field, the room for the reply, has at least this value. */
+    void requireArgsz(int offset, int minimum) {
+        if (Integer.compareUnsigned(getInt(offset), minimum) < 0) {
+            throw invalid("argsz " + Integer.toUnsignedString(getInt(offset)) + " is below " + minimum);
+        }
+    }
+
+    static VfioException invalid(String why) {
+        return new VfioException(Errno.EINVAL, why);
+    }
+}

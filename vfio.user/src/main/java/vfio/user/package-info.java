@@ -1,0 +1,5 @@
+/** The vfio-user server: one UNIX socket for each assignable function, one connection at a time on each. */
+@NullMarked
+package vfio.user;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,103 @@
+package vfio.user;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
+import vfio.pci.api.device.DmaSpace;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientMemory;
+import vfio.pci.api.manage.DeviceManager;
+import vfio.pci.api.manage.Explanation;
+import vfio.pci.api.manage.MediatorInfo;
+import vfio.pci.api.manage.OpenDevice;
+import vfio.pci.api.pci.PciAddress;
+import vfio.pci.api.pci.PciDevice;
+import vfio.pci.api.pci.PciIds;
+
+/** One function, opened by one user at a time. */
+final class FakeManager implements DeviceManager {
+    static final PciAddress ADDRESS = PciAddress.parse("0000:03:02.0");
+
+    final List<FakeDevice> opened = new CopyOnWriteArrayList<>();
+    volatile RuntimeException failure;
+    private final AtomicBoolean inUse = new AtomicBoolean();
+    private final PciDevice device = new Function();
+
+    PciDevice device() {
+        return device;
+    }
+
+    @Override
+    public List<PciDevice> devices() {
+        return List.of(device);
+    }
+
+    @Override
+    public List<MediatorInfo> mediators() {
+        return List.of();
+    }
+
+    @Override
+    public OpenDevice open(PciAddress address, String user, ClientMemory clientMemory) {
+        RuntimeException told = failure;
+        if (told != null) {
+            throw told;
+        }
+        if (!inUse.compareAndSet(false, true)) {
+            throw new VfioException(Errno.EBUSY, "in use");
+        }
+        FakeDevice open = new FakeDevice(device, user, clientMemory, () -> inUse.set(false));
+        opened.add(open);
+        return open;
+    }
+
+    @Override
+    public Optional<OpenDevice> opened(PciAddress address) {
+        return Optional.empty();
+    }
+
+    @Override
+    public Optional<Explanation> explain(PciAddress address) {
+        return Optional.empty();
+    }
+
+    private static final class Function implements PciDevice {
+        @Override
+        public PciAddress address() {
+            return FakeManager.ADDRESS;
+        }
+
+        @Override
+        public PciIds ids() {
+            return new PciIds(0x8086, 0x154c, 0, 0, 0x020000, 1);
+        }
+
+        @Override
+        public String backend() {
+            return "fake";
+        }
+
+        @Override
+        public Optional<PciAddress> physicalFunction() {
+            return Optional.empty();
+        }
+
+        @Override
+        public int virtualFunctionNumber() {
+            return -1;
+        }
+
+        @Override
+        public Optional<String> unassignableReason() {
+            return Optional.empty();
+        }
+
+        @Override
+        public Hardware open(DmaSpace memory) {
+            throw new UnsupportedOperationException();
+        }
+    }
+}
