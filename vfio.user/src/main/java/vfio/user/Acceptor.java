@@ -3,17 +3,20 @@ package vfio.user;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
 import vfio.linux.Poller;
 
 /** The one thread that waits at all sockets. */
 final class Acceptor implements AutoCloseable {
     private static final Logger LOGGER = System.getLogger(Acceptor.class.getPackageName());
     private static final Duration ROUND = Duration.ofSeconds(60);
+    private static final Duration RETRY = Duration.ofMillis(100);
     private static final Duration GOODBYE = Duration.ofSeconds(2);
 
     private final Poller<DeviceSocket> poller = new Poller<>();
     private final Thread thread = new Thread(this::run, "vfio-user acceptor");
     private volatile boolean closed;
+    private boolean failing;
 
     void start() {
         thread.setDaemon(true);
@@ -47,12 +50,22 @@ final class Acceptor implements AutoCloseable {
     private void run() {
         while (!closed) {
             for (DeviceSocket deviceSocket : poller.await(ROUND)) {
-                try {
-                    deviceSocket.accept();
-                } catch (RuntimeException e) {
-                    LOGGER.log(Level.ERROR, deviceSocket.path() + ": a client could not be accepted", e);
-                }
+                accept(deviceSocket);
             }
+        }
+    }
+
+    /** A client that cannot be accepted, for want of descriptors for instance, stays pending: say so once and let time pass. */
+    private void accept(DeviceSocket deviceSocket) {
+        try {
+            deviceSocket.accept();
+            failing = false;
+        } catch (RuntimeException e) {
+            if (!failing) {
+                LOGGER.log(Level.ERROR, deviceSocket.path() + ": a client could not be accepted; trying on", e);
+            }
+            failing = true;
+            LockSupport.parkNanos(RETRY.toNanos());
         }
     }
 }

@@ -32,6 +32,7 @@ final class Connection {
     private final PciAddress address;
     private final UnixSocket socket;
     private final String client;
+    private volatile boolean leaving;
     private final Timeouts timeouts;
 
     /**
@@ -63,9 +64,9 @@ final class Connection {
         socket.shutdown();
     }
 
-    /** Whether the client has closed its end. */
-    boolean abandoned() {
-        return socket.hungUp();
+    /** Whether this connection is about to end, because the client has closed its end or was refused. */
+    boolean leaving() {
+        return leaving || socket.hungUp();
     }
 
     private void negotiateAndServe(MessageChannel channel, NativeBuffer reply) {
@@ -94,14 +95,20 @@ final class Connection {
                 throw e;
             }
             LOGGER.log(Level.WARNING, "{0}: client {1} was refused: {2}", address, client, e.getMessage());
-            sendError(channel, reply, e.errno());
+            refuse(channel, reply, e.errno());
         } catch (RuntimeException e) {
             if (answered) {
                 throw e;
             }
             LOGGER.log(Level.ERROR, address + ": client " + client + " was refused with EIO", e);
-            sendError(channel, reply, Errno.EIO);
+            refuse(channel, reply, Errno.EIO);
         }
+    }
+
+    /** The client may come again as soon as it has the answer, so it is told last. */
+    private void refuse(MessageChannel channel, NativeBuffer reply, Errno errno) {
+        leaving = true;
+        sendError(channel, reply, errno);
     }
 
     private void serve(MessageChannel channel, NativeBuffer reply, Session session, ClientMessages memory) {

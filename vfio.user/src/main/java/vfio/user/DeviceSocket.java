@@ -70,23 +70,13 @@ final class DeviceSocket implements AutoCloseable {
         if (socket == null) {
             return;
         }
-        PeerCredentials peer = socket.peerCredentials();
-        String client = "pid " + peer.pid() + " of uid " + peer.uid();
-        Client previous = current;
-        if (!admission.admits(peer)) {
-            LOGGER.log(
-                    Level.WARNING,
-                    "{0}: {1} may not connect; allowed.uids of vfio.user.server decides",
-                    device.address(),
-                    client);
-            socket.close();
-        } else if (previous != null
-                && previous.thread.isAlive()
-                && !previous.connection().abandoned()) {
-            LOGGER.log(Level.INFO, "{0}: {1} was refused, the device has a client", device.address(), client);
-            socket.close();
-        } else {
-            serve(new Connection(manager, device.address(), socket, peer, timeouts), previous);
+        boolean served = false;
+        try {
+            served = serve(socket);
+        } finally {
+            if (!served) {
+                socket.close();
+            }
         }
     }
 
@@ -107,7 +97,30 @@ final class DeviceSocket implements AutoCloseable {
         }
     }
 
-    private void serve(Connection connection, @Nullable Client previous) {
+    /** Starts a connection for a client, which owns the socket from then on, or refuses it. */
+    private boolean serve(UnixSocket socket) {
+        PeerCredentials peer = socket.peerCredentials();
+        String client = "pid " + peer.pid() + " of uid " + peer.uid();
+        Client previous = current;
+        if (!admission.admits(peer)) {
+            LOGGER.log(
+                    Level.WARNING,
+                    "{0}: {1} may not connect; allowed.uids of vfio.user.server decides",
+                    device.address(),
+                    client);
+            return false;
+        }
+        if (previous != null
+                && previous.thread.isAlive()
+                && !previous.connection().leaving()) {
+            LOGGER.log(Level.INFO, "{0}: {1} was refused, the device has a client", device.address(), client);
+            return false;
+        }
+        start(new Connection(manager, device.address(), socket, peer, timeouts), previous);
+        return true;
+    }
+
+    private void start(Connection connection, @Nullable Client previous) {
         Thread thread = new Thread(
                 () -> {
                     if (previous != null) {

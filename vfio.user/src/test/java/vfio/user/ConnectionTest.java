@@ -245,9 +245,8 @@ class ConnectionTest {
     @Test
     void refusesUsersThatAreNotAllowed() throws Exception {
         try (TestServer picky = new TestServer(Timeouts.DEFAULT, new Admission(Set.of()))) {
-            assertThatThrownBy(picky::connect)
-                    .isInstanceOfSatisfying(
-                            VfioException.class, e -> assertThat(e.errno()).isEqualTo(Errno.ENOTCONN));
+            assertThatThrownBy(picky::connect).isInstanceOfSatisfying(VfioException.class, e -> assertThat(e.errno())
+                    .isEqualTo(Errno.ENOTCONN));
             assertThat(picky.manager.opened).isEmpty();
         }
     }

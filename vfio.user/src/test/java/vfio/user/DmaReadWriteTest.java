@@ -205,6 +205,7 @@ class DmaReadWriteTest {
         RawClient client = server.raw().negotiated();
         Data good = new Data().u64(IOVA, 4).u32(7);
         client.send(RawClient.message(1, Command.DMA_READ.number(), Header.FLAGS_TYPE_REPLY, good.bytes()));
+        assertGoesOn(client);
         CompletableFuture<ByteBuffer> read = read(IOVA, 4);
         RawClient.Message request = client.receive();
         client.send(

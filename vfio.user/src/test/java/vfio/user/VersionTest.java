@@ -133,12 +133,23 @@ class VersionTest {
     }
 
     @Test
+    void aRefusedClientMayComeAgainAtOnce() {
+        for (int round = 0; round < 200; round++) {
+            server.raw()
+                    .exchange(round, Command.VERSION, RawClient.version(1, 0, ""))
+                    .isRefused(round, Errno.EOPNOTSUPP);
+        }
+    }
+
+    @Test
     void refusesJsonThatIsNestedTooDeep() {
         String json = "{\"a\":".repeat(800) + "1" + "}".repeat(800);
 
-        RawClient.Message reply = server.raw().exchange(7, Command.VERSION, RawClient.version(0, 1, json));
-
-        assertThat(reply).as("an answer of any kind").isNotNull();
+        RawClient client = server.raw();
+        assertThat(client.exchange(7, Command.VERSION, RawClient.version(0, 1, json)))
+                .as("an answer of any kind")
+                .isNotNull();
+        client.close();
         server.raw()
                 .exchange(8, Command.VERSION, RawClient.version(0, 1, "[".repeat(4000)))
                 .isRefused(8, Errno.EINVAL);
