@@ -120,11 +120,11 @@ class AccessCommandsTest {
         commands.open("3:2.0");
 
         assertThat(commands.regions("3:2.0").inspect()).isEqualTo("""
-                        region  index     size  flags            mapped directly
-                        BAR0        0  0x10000  read write mmap  [0x0, 0x8000) [0x9000, 0x10000)
-                        BAR3        3   0x4000  read write mmap  all
-                        ROM         6    0x800  read             nothing
-                        CONFIG      7    0x100  read write       nothing""");
+                        region  index     size  flags            mapped directly                  disablable
+                        BAR0        0  0x10000  read write mmap  [0x0, 0x8000) [0x9000, 0x10000)  [0x8000, 0x9000)
+                        BAR3        3   0x4000  read write mmap  all                              -
+                        ROM         6    0x800  read             nothing                          -
+                        CONFIG      7    0x100  read write       nothing                          -""");
     }
 
     @Test

@@ -199,7 +199,10 @@ final class Fakes {
             return switch (region) {
                 case PciRegion.BAR0 ->
                     RegionInfo.trapped(region, BAR0_SIZE)
-                            .withAreas(List.of(SparseArea.direct(0, 0x8000), SparseArea.direct(0x9000, 0x7000)));
+                            .withAreas(List.of(
+                                    SparseArea.direct(0, 0x8000),
+                                    SparseArea.disablable(0x8000, 0x1000),
+                                    SparseArea.direct(0x9000, 0x7000)));
                 case PciRegion.BAR3 -> RegionInfo.mappable(region, 0x4000);
                 case PciRegion.CONFIG -> RegionInfo.trapped(region, 256);
                 case PciRegion.ROM -> new RegionInfo(region, 2048, EnumSet.of(RegionInfo.Flag.READ), List.of(), 0, 0);
