@@ -47,6 +47,9 @@ class ArchitectureTest {
     private static final String JSON = "jakarta.json";
     private static final String JNA = "com.sun.jna";
 
+    /** Peer credentials of the JDK's own UNIX sockets. */
+    private static final String JDK_NET = "jdk.net";
+
     /** What each bundle may use beside {@code java.*}, its own packages and the nullness annotations. */
     private static final List<Bundle> TABLE = List.of(
             new Bundle(API, bundles(), libraries(ANNOTATIONS)),
@@ -54,7 +57,7 @@ class ArchitectureTest {
             new Bundle(LINUX, bundles(API), libraries(OSGI, JNA)),
             new Bundle("vfio.sim", bundles(API), libraries(OSGI)),
             new Bundle("vfio.user", bundles(API, LINUX), libraries(OSGI, JSON)),
-            new Bundle("vfio.shell", bundles(API), libraries(OSGI, GOGO)),
+            new Bundle("vfio.shell", bundles(API), libraries(OSGI, GOGO, JDK_NET)),
             new Bundle("mediate.igd", bundles(API), libraries(OSGI)),
             new Bundle("mediate.i40e", bundles(API), libraries(OSGI)));
 
