@@ -2,13 +2,11 @@ package vfio.shell;
 
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.MediatorInfo;
 import vfio.pci.api.pci.PciAddress;
-import vfio.pci.api.pci.PciDevice;
 
 /**
  * A registered vendor driver, as a row.
@@ -32,10 +30,8 @@ record MediatorRow(
         implements Row {
     static MediatorRow of(MediatorInfo mediator, DeviceManager manager) {
         Map<PciAddress, Map<String, Long>> counters = new TreeMap<>();
-        for (PciDevice device : manager.devices()) {
-            Use.of(manager, device.address())
-                    .filter(use -> use.mediator().equals(Optional.of(mediator.name())))
-                    .ifPresent(use -> counters.put(device.address(), use.counters()));
+        for (PciAddress address : mediator.devices()) {
+            Use.of(manager, address).ifPresent(use -> counters.put(address, use.counters()));
         }
         return new MediatorRow(
                 mediator.name(),

@@ -90,7 +90,7 @@ class DeviceCommandsTest {
 
         assertThat(commands.mediators().inspect()).isEqualTo("""
                         name  serves               ranking  bundle              open  failures  counters
-                        i40e  VFs of 0000:03:00.0       10  mediate.i40e 0.1.0     0         0  0000:03:02.0: reads=3 writes=1""");
+                        i40e  VFs of 0000:03:00.0       10  mediate.i40e 0.1.0     1         0  0000:03:02.0: reads=3 writes=1""");
         assertThat(commands.mediators().get(0).counters().get(Fakes.VF.address()))
                 .containsEntry("reads", 3L);
     }

@@ -54,7 +54,7 @@ final class Fakes {
             -1,
             Optional.empty());
     static final MediatorInfo I40E =
-            new MediatorInfo("i40e", "VFs of 0000:03:00.0", 10, 31, "mediate.i40e 0.1.0", 0, 0);
+            new MediatorInfo("i40e", "VFs of 0000:03:00.0", 10, 31, "mediate.i40e 0.1.0", List.of(), 0);
 
     private Fakes() {}
 
@@ -97,7 +97,21 @@ final class Fakes {
 
         @Override
         public List<MediatorInfo> mediators() {
-            return List.copyOf(mediators);
+            List<PciAddress> mediated = opened.values().stream()
+                    .filter(open -> open.mediator().isPresent())
+                    .map(open -> open.device().address())
+                    .sorted()
+                    .toList();
+            return mediators.stream()
+                    .map(driver -> new MediatorInfo(
+                            driver.name(),
+                            driver.serves(),
+                            driver.ranking(),
+                            driver.serviceId(),
+                            driver.bundle(),
+                            mediated,
+                            driver.failures()))
+                    .toList();
         }
 
         @Override

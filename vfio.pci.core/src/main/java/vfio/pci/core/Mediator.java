@@ -68,7 +68,10 @@ final class Mediator {
                 ranking(),
                 serviceId(),
                 bundle.getSymbolicName() + " " + bundle.getVersion(),
-                devices.size(),
+                devices.stream()
+                        .map(device -> device.device().address())
+                        .sorted()
+                        .toList(),
                 failures.sum());
     }
 
