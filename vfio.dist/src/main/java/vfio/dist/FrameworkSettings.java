@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.Reader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,6 +32,7 @@ final class FrameworkSettings {
         settings.put(Constants.FRAMEWORK_STORAGE_CLEAN, Constants.FRAMEWORK_STORAGE_CLEAN_ONFIRSTINIT);
         settings.put(Constants.FRAMEWORK_BEGINNING_STARTLEVEL, Integer.toString(BundleFolder.RUNTIME_LEVEL));
         settings.put("configurator.initial", urls(configurations));
+        settings.put("vfio.configurations", pids(configurations));
         settings.put("felix.fileinstall.dir", layout.deploy().toString());
         settings.put("felix.fileinstall.tmpdir", cache.resolve("fileinstall").toString());
         settings.put(
@@ -50,6 +52,15 @@ final class FrameworkSettings {
         Map<String, String> settings = new HashMap<>();
         properties.stringPropertyNames().forEach(name -> settings.put(name, properties.getProperty(name)));
         return settings;
+    }
+
+    /** What the report of readiness waits for. */
+    private static String pids(List<Path> files) throws LaunchException {
+        List<String> pids = new ArrayList<>();
+        for (Path file : files) {
+            pids.addAll(Layout.pids(file));
+        }
+        return String.join(",", pids);
     }
 
     /** The Configurator splits at commas; an empty list means that there is nothing to configure. */

@@ -108,7 +108,15 @@ record Layout(Path home, Path etc, Path var) {
         return files;
     }
 
-    private static void check(Path file) throws LaunchException {
+    /** The PIDs that a file for the Configurator has a configuration for. */
+    static List<String> pids(Path file) throws LaunchException {
+        return check(file).stream()
+                .filter(name -> !name.startsWith(":"))
+                .sorted()
+                .toList();
+    }
+
+    private static Set<String> check(Path file) throws LaunchException {
         try {
             Set<String> names = JsonSyntax.check(Files.readString(file));
             for (Map.Entry<String, String> member : HEADER.entrySet()) {
@@ -118,6 +126,7 @@ record Layout(Path home, Path etc, Path var) {
                             file + ": the Configurator wants a member such as " + member.getValue());
                 }
             }
+            return names;
         } catch (JsonSyntax.SyntaxException e) {
             throw new LaunchException(ExitStatus.CONFIGURATION, file + ":" + e.getMessage());
         } catch (IOException e) {

@@ -52,6 +52,13 @@ class LayoutTest {
     }
 
     @Test
+    void pidsAreWhatIsNotForTheConfiguratorItself() throws Exception {
+        Path file = Files.writeString(etc.resolve("a.json"), "{" + HEADER + ", \"b~1\": {\"c\": 1}, \"a\": {}}");
+
+        assertThat(Layout.pids(file)).containsExactly("a", "b~1");
+    }
+
+    @Test
     void aFileThatIsNoJsonIsNamedWithThePlace() throws Exception {
         Files.writeString(etc.resolve("a.json"), "{" + HEADER + ",}");
 

@@ -3,11 +3,14 @@ package vfio.shell;
 import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.osgi.framework.BundleContext;
+import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
+import org.osgi.service.component.runtime.ServiceComponentRuntime;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.DeviceServer;
 import vfio.pci.api.manage.DeviceServer.Endpoint;
@@ -30,6 +33,24 @@ public final class ReadyReport implements Supplier<@Nullable String> {
             policy = ReferencePolicy.DYNAMIC,
             policyOption = ReferencePolicyOption.GREEDY)
     volatile @Nullable DeviceServer server;
+
+    @Reference(
+            cardinality = ReferenceCardinality.OPTIONAL,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    volatile @Nullable ServiceComponentRuntime components;
+
+    private final AnnouncedConfigurations announced;
+
+    /** Takes the configurations that the launcher has announced. */
+    @Activate
+    public ReadyReport(BundleContext context) {
+        this(AnnouncedConfigurations.of(context.getProperty(AnnouncedConfigurations.PROPERTY)));
+    }
+
+    ReadyReport(AnnouncedConfigurations announced) {
+        this.announced = announced;
+    }
 
     private record EndpointRow(PciAddress address, String id, String what, String socket) implements Row {
         static EndpointRow of(Endpoint endpoint) {
@@ -54,7 +75,12 @@ public final class ReadyReport implements Supplier<@Nullable String> {
     public @Nullable String get() {
         DeviceManager presentManager = manager;
         DeviceServer presentServer = server;
-        if (presentManager == null || presentServer == null || !presentServer.settled()) {
+        ServiceComponentRuntime presentComponents = components;
+        if (presentManager == null
+                || presentServer == null
+                || presentComponents == null
+                || !announced.arrived(presentComponents)
+                || !presentServer.settled()) {
             return null;
         }
         List<Endpoint> endpoints = presentServer.endpoints();

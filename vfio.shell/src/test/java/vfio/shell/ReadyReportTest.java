@@ -2,13 +2,28 @@ package vfio.shell;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.Constants;
+import org.osgi.service.component.runtime.ServiceComponentRuntime;
+import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
+import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
+import org.osgi.util.promise.Promise;
 import vfio.shell.Fakes.FakeManager;
 import vfio.shell.Fakes.FakeServer;
 
 class ReadyReportTest {
-    private final ReadyReport report = new ReadyReport();
+    private static final String PID = "vfio.sim.xl710~pf0";
+
+    private final FakeComponents components = new FakeComponents();
+    private final ReadyReport report = new ReadyReport(AnnouncedConfigurations.of(PID + ",nobody.takes.this"));
     private final FakeManager manager = FakeManager.with(Fakes.PF, Fakes.VF, Fakes.IGD);
 
     @BeforeEach
@@ -16,6 +31,8 @@ class ReadyReportTest {
         manager.mediators.add(Fakes.I40E);
         report.manager = manager;
         report.server = FakeServer.with(Fakes.IGD, Fakes.VF);
+        report.components = components;
+        components.configure(PID, ComponentConfigurationDTO.ACTIVE);
     }
 
     @Test
@@ -61,5 +78,84 @@ class ReadyReportTest {
         report.server = new FakeServer();
         report.manager = null;
         assertThat(report.get()).isNull();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            ints = {
+                ComponentConfigurationDTO.ACTIVE,
+                ComponentConfigurationDTO.SATISFIED,
+                ComponentConfigurationDTO.FAILED_ACTIVATION
+            })
+    void saysNothingUntilTheAnnouncedConfigurationsHaveArrived(int state) {
+        components.configurations.clear();
+        assertThat(report.get()).isNull();
+
+        components.configure("vfio.sim.xl710~other", state);
+        assertThat(report.get()).isNull();
+
+        components.configure(PID, ComponentConfigurationDTO.UNSATISFIED_REFERENCE);
+        assertThat(report.get()).isNull();
+
+        components.configure(PID, state);
+        assertThat(report.get()).isNotNull();
+    }
+
+    @Test
+    void waitsForNothingThatWasNotAnnounced() {
+        ReadyReport bare = new ReadyReport(AnnouncedConfigurations.of(null));
+        bare.manager = manager;
+        bare.server = report.server;
+        bare.components = new FakeComponents();
+
+        assertThat(bare.get()).isNotNull();
+    }
+
+    /** A runtime with one component, which takes configurations of the factory {@code vfio.sim.xl710}. */
+    private static final class FakeComponents implements ServiceComponentRuntime {
+        private final List<ComponentConfigurationDTO> configurations = new ArrayList<>();
+        private final ComponentDescriptionDTO component = new ComponentDescriptionDTO();
+
+        FakeComponents() {
+            component.configurationPid = new String[] {"vfio.sim.xl710"};
+        }
+
+        void configure(String pid, int state) {
+            ComponentConfigurationDTO configuration = new ComponentConfigurationDTO();
+            configuration.properties = Map.of(Constants.SERVICE_PID, pid);
+            configuration.state = state;
+            configurations.add(configuration);
+        }
+
+        @Override
+        public Collection<ComponentDescriptionDTO> getComponentDescriptionDTOs(Bundle... bundles) {
+            return List.of(component);
+        }
+
+        @Override
+        public ComponentDescriptionDTO getComponentDescriptionDTO(Bundle bundle, String name) {
+            return component;
+        }
+
+        @Override
+        public Collection<ComponentConfigurationDTO> getComponentConfigurationDTOs(
+                ComponentDescriptionDTO description) {
+            return configurations;
+        }
+
+        @Override
+        public boolean isComponentEnabled(ComponentDescriptionDTO description) {
+            return true;
+        }
+
+        @Override
+        public Promise<Void> enableComponent(ComponentDescriptionDTO description) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public Promise<Void> disableComponent(ComponentDescriptionDTO description) {
+            throw new UnsupportedOperationException();
+        }
     }
 }
