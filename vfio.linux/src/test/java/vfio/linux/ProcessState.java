@@ -19,12 +19,21 @@ final class ProcessState {
         }
     }
 
+    /** Whether a number is a memfd; if it is not, it may be closed or belong to the JVM. */
+    static boolean isMemfd(int number) {
+        return target(Path.of("/proc/self/fd", Integer.toString(number))).startsWith("/memfd:");
+    }
+
     private static boolean isOurs(Path file) {
+        String target = target(file);
+        return target.startsWith("socket:") || target.startsWith("anon_inode:") || target.startsWith("/memfd:");
+    }
+
+    private static String target(Path file) {
         try {
-            String target = Files.readSymbolicLink(file).toString();
-            return target.startsWith("socket:") || target.startsWith("anon_inode:") || target.startsWith("/memfd:");
-        } catch (IOException closedMeanwhile) {
-            return false;
+            return Files.readSymbolicLink(file).toString();
+        } catch (IOException closed) {
+            return "";
         }
     }
 
