@@ -78,16 +78,25 @@ final class Edu extends DeviceModel {
 
     @Override
     void detach() {
-        DmaEngine ended;
-        synchronized (this) {
-            ended = engine;
-            engine = null;
-            if (isRunning()) {
-                finish(true);
+        DmaEngine ended = takeEngine();
+        try {
+            abandonTransfer();
+        } finally {
+            if (ended != null) {
+                ended.close();
             }
         }
-        if (ended != null) {
-            ended.close();
+    }
+
+    private synchronized @Nullable DmaEngine takeEngine() {
+        DmaEngine taken = engine;
+        engine = null;
+        return taken;
+    }
+
+    private synchronized void abandonTransfer() {
+        if (isRunning()) {
+            finish(true);
         }
     }
 

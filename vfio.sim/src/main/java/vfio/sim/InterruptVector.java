@@ -9,8 +9,8 @@ import vfio.pci.api.device.Signal;
 /**
  * One interrupt: where it is delivered, whether it is masked, and what waits.
  *
- * <p>State changes under this object's monitor; signals are told after it is released, so two threads may tell them in
- * either order. A signal only counts, therefore nothing is lost by that.
+ * <p>State changes and signals are told under this object's monitor: a signal that is being replaced has either been told
+ * or is not told any more, so no event is lost to one that was just closed. Telling never blocks and calls nobody back.
  */
 abstract class InterruptVector {
     private final Map<InterruptAction, Signal> signals = new EnumMap<>(InterruptAction.class);
@@ -33,27 +33,23 @@ abstract class InterruptVector {
     }
 
     final void mask() {
-        Signal told;
         synchronized (this) {
             if (masked) {
                 return;
             }
             masked = true;
-            told = signal(InterruptAction.MASK);
+            tell(signal(InterruptAction.MASK));
         }
-        tell(told);
     }
 
     final void unmask() {
-        Signal told;
         synchronized (this) {
             if (!masked) {
                 return;
             }
             masked = false;
-            told = signal(InterruptAction.UNMASK);
+            tell(signal(InterruptAction.UNMASK));
         }
-        tell(told);
         deliver();
     }
 

@@ -1,7 +1,6 @@
 package vfio.sim;
 
 import java.util.function.BooleanSupplier;
-import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Signal;
 
 /**
@@ -25,24 +24,17 @@ final class LevelVector extends InterruptVector {
     }
 
     @Override
-    void fire() {
-        synchronized (this) {
-            setPending();
-        }
+    synchronized void fire() {
+        setPending();
         deliver();
     }
 
     @Override
-    void deliver() {
-        Signal told;
-        @Nullable Signal maskTold = null;
-        synchronized (this) {
-            told = enabled.getAsBoolean() ? take(requested.getAsBoolean()) : null;
-            if (told != null) {
-                maskTold = automask();
-            }
+    synchronized void deliver() {
+        Signal told = enabled.getAsBoolean() ? take(requested.getAsBoolean()) : null;
+        if (told != null) {
+            tell(told);
+            tell(automask());
         }
-        tell(told);
-        tell(maskTold);
     }
 }

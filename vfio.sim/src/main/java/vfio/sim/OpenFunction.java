@@ -1,6 +1,11 @@
 package vfio.sim;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -23,9 +28,13 @@ import vfio.pci.api.device.VfioException;
  * {@link #unmap} have nothing to do.
  */
 final class OpenFunction implements Hardware {
+    private static final Logger LOGGER = System.getLogger(OpenFunction.class.getPackageName());
+    private static final Duration GOODBYE = Duration.ofSeconds(5);
+
     private final DeviceModel model;
     private final Consumer<OpenFunction> whenClosed;
     private final AtomicBoolean closed = new AtomicBoolean();
+    private final CountDownLatch released = new CountDownLatch(1);
 
     OpenFunction(DeviceModel model, Consumer<OpenFunction> whenClosed) {
         this.model = model;
@@ -104,10 +113,27 @@ final class OpenFunction implements Hardware {
 
     @Override
     public void close() {
-        if (closed.compareAndSet(false, true)) {
+        if (!closed.compareAndSet(false, true)) {
+            awaitReleased();
+            return;
+        }
+        try {
             model.detach();
+        } finally {
             model.interrupts().disableAll();
             whenClosed.accept(this);
+            released.countDown();
+        }
+    }
+
+    /** Whoever closes a second time may take away what the first still uses, so it waits, as long as that may take. */
+    private void awaitReleased() {
+        try {
+            if (!released.await(GOODBYE.toMillis(), TimeUnit.MILLISECONDS)) {
+                LOGGER.log(Level.ERROR, "{0} was not given back in time", model.address());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
