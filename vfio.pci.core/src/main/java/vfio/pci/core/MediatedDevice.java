@@ -58,6 +58,7 @@ final class MediatedDevice implements OpenDevice {
     private final Gate gate = new Gate();
     private final AtomicBoolean closed = new AtomicBoolean();
     private final CountDownLatch mediationEnded;
+    private final CountDownLatch released = new CountDownLatch(1);
     private volatile Layer layer;
 
     MediatedDevice(
@@ -90,7 +91,7 @@ final class MediatedDevice implements OpenDevice {
     /** The driver's service is going: holds accesses back, closes the mediation, goes on as pass-through. */
     void mediatorLeft(Mediator mediator) {
         if (layer.mediator() != mediator || gate.isShut()) {
-            awaitEndOfMediation();
+            awaited(mediationEnded);
             return;
         }
         drained(gate.hold(DRAIN), mediator);
@@ -257,6 +258,7 @@ final class MediatedDevice implements OpenDevice {
     @Override
     public void close() {
         if (!closed.compareAndSet(false, true)) {
+            awaited(released);
             return;
         }
         drained(gate.shut(DRAIN), layer.mediator());
@@ -265,6 +267,7 @@ final class MediatedDevice implements OpenDevice {
         guarded("releasing DMA mappings", () -> dma.clear(hardware));
         guarded("closing the hardware", hardware::close);
         onClose.accept(this);
+        released.countDown();
     }
 
     private void disconnectInterrupts() {
@@ -353,7 +356,7 @@ final class MediatedDevice implements OpenDevice {
     private void endMediation() {
         Layer ending = takeLayer();
         if (ending.mediator() == null) {
-            awaitEndOfMediation();
+            awaited(mediationEnded);
             return;
         }
         try {
@@ -369,9 +372,9 @@ final class MediatedDevice implements OpenDevice {
     }
 
     /** Whoever comes second, a closing user or a leaving driver, waits for the first; bounded as draining is. */
-    private void awaitEndOfMediation() {
+    private void awaited(CountDownLatch first) {
         try {
-            drained(mediationEnded.await(DRAIN.toSeconds(), TimeUnit.SECONDS), null);
+            drained(first.await(DRAIN.toSeconds(), TimeUnit.SECONDS), null);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
