@@ -64,6 +64,8 @@ final class Linux {
     static final int S_IFREG = 0x8000;
     static final int S_IFSOCK = 0xc000;
     static final long HUGETLBFS_MAGIC = 0x958458f6L;
+    static final long FUSE_SUPER_MAGIC = 0x65735546L;
+    static final long NFS_SUPER_MAGIC = 0x6969L;
 
     private Linux() {}
 }

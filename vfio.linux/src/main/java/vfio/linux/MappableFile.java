@@ -39,8 +39,15 @@ record MappableFile(long offset, long size, boolean writable, boolean sealed, bo
                     "cannot map " + size + " bytes at offset 0x" + Long.toHexString(offset) + " of a file that has "
                             + status.size());
         }
+        long fileSystem = fileSystem(fd);
+        if (fileSystem == Linux.FUSE_SUPER_MAGIC || fileSystem == Linux.NFS_SUPER_MAGIC) {
+            throw new VfioException(
+                    Errno.EINVAL,
+                    "cannot map a file whose pages another process or host provides, as it may never do so; let the peer"
+                            + " send a memfd or a local file");
+        }
         // In hugetlbfs a hole can be punched into a sealed file, and there may be no huge page left to fill it again.
-        boolean huge = isHuge(fd);
+        boolean huge = fileSystem == Linux.HUGETLBFS_MAGIC;
         return new MappableFile(
                 offset, size, writable, sealed, sealed && !huge, huge ? status.blockSize() : Libc.getpagesize());
     }
@@ -50,11 +57,11 @@ record MappableFile(long offset, long size, boolean writable, boolean sealed, bo
         return seals >= 0 && (seals & Linux.F_SEAL_SHRINK) != 0;
     }
 
-    private static boolean isHuge(int fd) {
+    private static long fileSystem(int fd) {
         byte[] result = new byte[STATFS_SIZE];
         if (Libc.fstatfs(fd, result) < 0) {
             throw Failures.last("asking for the file system of a file");
         }
-        return ByteBuffer.wrap(result).order(ByteOrder.LITTLE_ENDIAN).getLong() == Linux.HUGETLBFS_MAGIC;
+        return ByteBuffer.wrap(result).order(ByteOrder.LITTLE_ENDIAN).getLong();
     }
 }
