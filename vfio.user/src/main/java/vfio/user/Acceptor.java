@@ -3,6 +3,7 @@ package vfio.user;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import vfio.linux.Poller;
 
@@ -49,23 +50,34 @@ final class Acceptor implements AutoCloseable {
 
     private void run() {
         while (!closed) {
-            for (DeviceSocket deviceSocket : poller.await(ROUND)) {
-                accept(deviceSocket);
-            }
+            ready().forEach(this::accept);
         }
     }
 
-    /** A client that cannot be accepted, for want of descriptors for instance, stays pending: say so once and let time pass. */
+    private List<DeviceSocket> ready() {
+        try {
+            return poller.await(ROUND);
+        } catch (RuntimeException | Error e) {
+            waitAfter(e);
+            return List.of();
+        }
+    }
+
     private void accept(DeviceSocket deviceSocket) {
         try {
             deviceSocket.accept();
             failing = false;
-        } catch (RuntimeException e) {
-            if (!failing) {
-                LOGGER.log(Level.ERROR, deviceSocket.path() + ": a client could not be accepted; trying on", e);
-            }
-            failing = true;
-            LockSupport.parkNanos(RETRY.toNanos());
+        } catch (RuntimeException | Error e) {
+            waitAfter(e);
         }
+    }
+
+    /** A client that cannot be accepted, for want of descriptors for instance, stays pending: say so once and let time pass. */
+    private void waitAfter(Throwable failure) {
+        if (!failing) {
+            LOGGER.log(Level.ERROR, "clients cannot be accepted; trying on", failure);
+        }
+        failing = true;
+        LockSupport.parkNanos(RETRY.toNanos());
     }
 }

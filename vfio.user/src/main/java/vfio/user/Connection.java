@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import vfio.linux.Descriptor;
 import vfio.linux.NativeBuffer;
 import vfio.linux.PeerCredentials;
@@ -33,6 +34,7 @@ final class Connection {
     private final UnixSocket socket;
     private final String client;
     private volatile boolean leaving;
+    private volatile @Nullable ClientMessages memory;
     private final Timeouts timeouts;
 
     /**
@@ -62,6 +64,10 @@ final class Connection {
     /** Ends the connection from another thread; {@link #run} returns soon. */
     void end() {
         socket.shutdown();
+        ClientMessages asking = memory;
+        if (asking != null) {
+            asking.end();
+        }
     }
 
     /** Whether this connection is about to end, because the client has closed its end or was refused. */
@@ -79,6 +85,7 @@ final class Connection {
             Negotiation.Outcome outcome = Negotiation.read(channel);
             try (ClientMessages memory = ClientMessages.open(channel, outcome, timeouts.dma());
                     OpenDevice device = manager.open(address, "vfio-user " + client, memory)) {
+                this.memory = memory;
                 Negotiation.answer(channel, reply, outcome, memory);
                 answered = true;
                 socket.receiveTimeout(Duration.ZERO);
@@ -87,7 +94,6 @@ final class Connection {
                 } finally {
                     // A device may be sending to a client that does not read.
                     end();
-                    memory.end();
                 }
             }
         } catch (VfioException e) {

@@ -71,7 +71,7 @@ public final class DeviceServerComponent implements DeviceServer {
     private final Path directory;
     private final int mode;
     private final Admission admission;
-    private final Acceptor acceptor = new Acceptor();
+    private final Acceptor acceptor;
     private final Map<PciAddress, DeviceSocket> sockets = new ConcurrentHashMap<>();
     private final Set<PciAddress> failed = ConcurrentHashMap.newKeySet();
 
@@ -82,12 +82,13 @@ public final class DeviceServerComponent implements DeviceServer {
         this.manager = manager;
         this.configuration = configuration;
         directory = directory(configuration.socket_directory(), context.getProperty(SOCKET_DIRECTORY));
-        mode = Integer.parseInt(configuration.socket_mode(), 8);
+        mode = mode(configuration.socket_mode());
         admission = Admission.of(configuration.allowed_uids());
         if (!Files.isDirectory(directory)) {
             Files.createDirectories(
                     directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
         }
+        acceptor = new Acceptor();
         acceptor.start();
     }
 
@@ -95,6 +96,7 @@ public final class DeviceServerComponent implements DeviceServer {
     @Deactivate
     public void deactivate() {
         acceptor.close();
+        sockets.values().forEach(DeviceSocket::end);
         sockets.values().forEach(DeviceSocket::close);
         sockets.clear();
     }
@@ -114,7 +116,7 @@ public final class DeviceServerComponent implements DeviceServer {
                     Timeouts.DEFAULT);
             sockets.put(function.address(), socket);
             acceptor.add(socket);
-        } catch (VfioException e) {
+        } catch (VfioException | IllegalArgumentException e) {
             failed.add(function.address());
             LOGGER.log(Level.ERROR, "{0} cannot be offered: {1}", function.address(), e.getMessage());
         }
@@ -143,6 +145,18 @@ public final class DeviceServerComponent implements DeviceServer {
                 .filter(device -> device.unassignableReason().isEmpty())
                 .map(PciDevice::address)
                 .allMatch(address -> sockets.containsKey(address) || failed.contains(address));
+    }
+
+    /** A mode that is none must not keep VMMs from their devices; the narrowest is safe. */
+    private static int mode(String octal) {
+        if (!octal.matches("0?[0-7]{3}")) {
+            LOGGER.log(
+                    Level.ERROR,
+                    "socket.mode of vfio.user.server is {0}, which is not octal permissions like 0660; 0600 is used",
+                    octal);
+            return 0600;
+        }
+        return Integer.parseInt(octal, 8);
     }
 
     private static Path directory(String configured, @Nullable String ofRuntime) {

@@ -18,6 +18,9 @@ final class DeviceSocket implements AutoCloseable {
     /** How long an ending connection may take to give its device back. */
     private static final Duration GOODBYE = Duration.ofSeconds(2);
 
+    /** How many clients may wait for those before them, that are all leaving, to end. */
+    private static final int QUEUE_MAXIMUM = 16;
+
     private final DeviceManager manager;
     private final PciDevice device;
     private final UnixListener listener;
@@ -26,7 +29,13 @@ final class DeviceSocket implements AutoCloseable {
     private @Nullable Client current;
     private boolean closed;
 
-    private record Client(Connection connection, Thread thread) {
+    /** A connection, its thread, and how many of those before it had yet to end when it came. */
+    private record Client(Connection connection, Thread thread, int before) {
+        /** Whether nobody may follow now: it is being served, or is the last of too many that wait for each other to end. */
+        boolean occupies() {
+            return thread.isAlive() && (before == QUEUE_MAXIMUM || !connection.leaving());
+        }
+
         boolean join() {
             try {
                 thread.join(GOODBYE.toMillis());
@@ -80,17 +89,24 @@ final class DeviceSocket implements AutoCloseable {
         }
     }
 
+    /** Removes the socket and lets the connection end, without waiting for that. Idempotent. */
+    synchronized void end() {
+        closed = true;
+        listener.close();
+        if (current != null) {
+            current.connection().end();
+        }
+    }
+
     /** Removes the socket and ends the connection. Idempotent. */
     @Override
     public void close() {
+        end();
         Client last;
         synchronized (this) {
-            closed = true;
-            listener.close();
             last = current;
         }
         if (last != null) {
-            last.connection().end();
             if (!last.join()) {
                 LOGGER.log(Level.ERROR, "{0}: its connection did not end in time", device.address());
             }
@@ -110,9 +126,7 @@ final class DeviceSocket implements AutoCloseable {
                     client);
             return false;
         }
-        if (previous != null
-                && previous.thread.isAlive()
-                && !previous.connection().leaving()) {
+        if (previous != null && previous.occupies()) {
             LOGGER.log(Level.INFO, "{0}: {1} was refused, the device has a client", device.address(), client);
             return false;
         }
@@ -130,7 +144,8 @@ final class DeviceSocket implements AutoCloseable {
                 },
                 "vfio-user " + device.address());
         thread.setDaemon(true);
-        current = new Client(connection, thread);
+        current = new Client(
+                connection, thread, previous == null || !previous.thread().isAlive() ? 0 : previous.before() + 1);
         thread.start();
     }
 }

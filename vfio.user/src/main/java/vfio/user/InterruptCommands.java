@@ -76,6 +76,12 @@ final class InterruptCommands {
             session.device().connect(info.index(), action, start, Collections.nCopies(count, (Signal) null));
             return;
         }
+        if (action == InterruptAction.UNMASK && info.is(InterruptInfo.Flag.AUTOMASKED)) {
+            // QEMU with KVM would have us listen on it, where the specification has us tell; refused, it unmasks by
+            // message.
+            throw Session.invalid(
+                    "an eventfd to unmask interrupts of index " + info.index() + " is not listened to; send UNMASK");
+        }
         if (descriptors != count) {
             throw Session.invalid(descriptors + " descriptors came for " + count + " interrupts; send all or none");
         }

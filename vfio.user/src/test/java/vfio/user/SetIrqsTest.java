@@ -103,9 +103,21 @@ class SetIrqsTest {
     @ParameterizedTest
     @EnumSource(names = {"MASK", "UNMASK"})
     void connectsEventsOfMasking(InterruptAction action) {
-        client.setIrqs(PciInterrupt.INTX, action, 0, List.of(server.own(EventFd.create())));
+        client.setIrqs(MSIX, action, 0, List.of(server.own(EventFd.create())));
 
-        assertThat(server.device().events).containsExactly("connect 0 " + action + " 0+1");
+        assertThat(server.device().events).containsExactly("connect 2 " + action + " 0+1");
+    }
+
+    @Test
+    void refusesAnEventThatWouldHaveToBeListenedTo() {
+        List<EventFd> event = List.of(server.own(EventFd.create()));
+
+        assertThatThrownBy(() -> client.setIrqs(PciInterrupt.INTX, InterruptAction.UNMASK, 0, event))
+                .isInstanceOfSatisfying(
+                        VfioException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EINVAL));
+
+        assertThat(server.device().events).isEmpty();
+        client.setIrqs(PciInterrupt.INTX, InterruptAction.MASK, 0, event);
     }
 
     @ParameterizedTest
