@@ -44,14 +44,14 @@ final class Child implements AutoCloseable {
         return new Child(process, line);
     }
 
-    /** Starts a class of this module in a JVM with our options. */
-    static Child java(Class<?> main, String ready, String... arguments) throws IOException {
+    /** Starts a class of this module in a JVM with our options, as a peer. */
+    static Child java(Settings settings, Class<?> main, String ready, String... arguments) throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
         command.addAll(List.of(arguments));
-        return start(command, Map.of(), ready);
+        return start(settings.asPeer(command), Map.of(), ready);
     }
 
     long pid() {

@@ -21,20 +21,20 @@ final class Distribution implements AutoCloseable {
     }
 
     /**
-     * Starts it and waits until it is ready.
+     * Starts it as a peer and waits until it is ready.
      *
      * @param folder for its sockets, logs and caches
      * @param options in addition to those that say where these are
      */
-    static Distribution start(Path launcher, Path folder, String... options) throws IOException {
+    static Distribution start(Settings settings, Path folder, String... options) throws IOException {
         Path sockets = folder.resolve("sockets");
-        List<String> command =
-                new ArrayList<>(List.of(launcher.toString(), "--headless", "--socket-dir", sockets.toString()));
+        List<String> command = new ArrayList<>(
+                List.of(settings.launcher().toString(), "--headless", "--socket-dir", sockets.toString()));
         command.addAll(List.of(options));
         Map<String, String> environment =
                 Map.of("VFIO_MEDIATE_VAR", folder.resolve("var").toString());
         long start = System.nanoTime();
-        Child child = Child.start(command, environment, READY);
+        Child child = Child.start(settings.asPeer(command), environment, READY);
         return new Distribution(child, sockets, (System.nanoTime() - start) / 1e9);
     }
 

@@ -23,8 +23,8 @@ final class JdkPingPong implements Contender {
         this.channel = channel;
     }
 
-    static JdkPingPong start(Path path) throws IOException {
-        Child peer = Child.java(JdkPingPong.class, READY, path.toString());
+    static JdkPingPong start(Settings settings, Path path) throws IOException {
+        Child peer = Child.java(settings, JdkPingPong.class, READY, path.toString());
         return new JdkPingPong(peer, SocketChannel.open(UnixDomainSocketAddress.of(path)));
     }
 

@@ -20,8 +20,8 @@ final class LinuxPingPong implements Contender {
         this.socket = socket;
     }
 
-    static LinuxPingPong start(Path path) throws IOException {
-        Child peer = Child.java(LinuxPingPong.class, READY, path.toString());
+    static LinuxPingPong start(Settings settings, Path path) throws IOException {
+        Child peer = Child.java(settings, LinuxPingPong.class, READY, path.toString());
         return new LinuxPingPong(peer, UnixSocket.connect(path));
     }
 

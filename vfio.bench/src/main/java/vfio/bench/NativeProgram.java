@@ -44,18 +44,16 @@ record NativeProgram(Path program) {
     }
 
     /** Bare messages between two processes of this program. */
-    Contender bare(Path folder) throws IOException {
+    Contender bare(Settings settings, Path folder) throws IOException {
         Path socket = folder.resolve("native.sock");
         Path request = Files.write(folder.resolve("bare.request"), new byte[Messages.REQUEST_SIZE]);
-        Child peer = Child.start(
-                List.of(
-                        program.toString(),
-                        "server",
-                        socket.toString(),
-                        Integer.toString(Messages.REQUEST_SIZE),
-                        Integer.toString(Messages.REPLY_SIZE)),
-                Map.of(),
-                "listening");
+        List<String> server = List.of(
+                program.toString(),
+                "server",
+                socket.toString(),
+                Integer.toString(Messages.REQUEST_SIZE),
+                Integer.toString(Messages.REPLY_SIZE));
+        Child peer = Child.start(settings.asPeer(server), Map.of(), "listening");
         return new Client("bare, C at both ends", Optional.of(peer), List.of(socket.toString(), request.toString()));
     }
 

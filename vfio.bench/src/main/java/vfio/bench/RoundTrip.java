@@ -26,7 +26,7 @@ public final class RoundTrip {
 
     private RoundTrip(Settings settings) {
         this.settings = settings;
-        warmUp = settings.quick() ? 20_000 : 50_000;
+        warmUp = settings.quick() ? 40_000 : 100_000;
         rounds = settings.quick() ? 7 : 21;
         perRound = settings.quick() ? 4_000 : 10_000;
     }
@@ -53,9 +53,9 @@ public final class RoundTrip {
 
     private void run() throws IOException {
         try (WorkFolder work = WorkFolder.create();
-                Distribution distribution = Distribution.start(settings.launcher(), work.path());
-                Contender jdk = JdkPingPong.start(work.resolve("jdk.sock"));
-                Contender linux = LinuxPingPong.start(work.resolve("linux.sock"));
+                Distribution distribution = Distribution.start(settings, work.path());
+                Contender jdk = JdkPingPong.start(settings, work.resolve("jdk.sock"));
+                Contender linux = LinuxPingPong.start(settings, work.resolve("linux.sock"));
                 Contender library = TrappedRead.connect(distribution.socket(LIBRARY_DEVICE))) {
             Optional<NativeProgram> program = NativeProgram.compile(work.path());
             if (program.isEmpty()) {
@@ -64,7 +64,7 @@ public final class RoundTrip {
                 return;
             }
             Path socket = distribution.socket(NATIVE_DEVICE);
-            try (Contender bare = program.get().bare(work.path());
+            try (Contender bare = program.get().bare(settings, work.path());
                     Contender trapped = program.get().trapped(socket, work.path())) {
                 report(List.of(jdk, linux, bare), List.of(library, trapped));
             }

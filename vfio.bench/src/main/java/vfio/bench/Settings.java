@@ -2,30 +2,38 @@ package vfio.bench;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 
 /**
- * What the command line of each program here says: {@code [--quick] [--dist DIR]}.
+ * What the command line of each program here says: {@code [--quick] [--dist DIR] [--peer-cpu N]}.
  *
  * @param distribution the unpacked distribution to measure
  * @param quick fewer and shorter rounds, for a first look
+ * @param peerCpu the CPU that processes at the other end are bound to; empty to leave it to the scheduler
  */
-record Settings(Path distribution, boolean quick) {
+record Settings(Path distribution, boolean quick, Optional<String> peerCpu) {
     private static final Path BUILT = Path.of("vfio.dist/target/vfio-mediate");
 
     static Settings parse(String... arguments) {
         Path distribution = BUILT;
         boolean quick = false;
+        Optional<String> peerCpu = Optional.empty();
         for (int index = 0; index < arguments.length; index++) {
+            boolean hasValue = index + 1 < arguments.length;
             if (arguments[index].equals("--quick")) {
                 quick = true;
-            } else if (arguments[index].equals("--dist") && index + 1 < arguments.length) {
+            } else if (arguments[index].equals("--dist") && hasValue) {
                 distribution = Path.of(arguments[++index]);
+            } else if (arguments[index].equals("--peer-cpu") && hasValue) {
+                peerCpu = Optional.of(arguments[++index]);
             } else {
                 throw new IllegalArgumentException(
-                        "'" + arguments[index] + "' is not an option; there are --quick and --dist DIR");
+                        "'" + arguments[index] + "' is not an option; there are --quick, --dist DIR and --peer-cpu N");
             }
         }
-        return new Settings(distribution.toAbsolutePath().normalize(), quick);
+        return new Settings(distribution.toAbsolutePath().normalize(), quick, peerCpu);
     }
 
     /** The script that starts the distribution. */
@@ -36,5 +44,13 @@ record Settings(Path distribution, boolean quick) {
                     launcher + " is missing; build it with 'mvn package -pl vfio.dist -am' or name it with --dist DIR");
         }
         return launcher;
+    }
+
+    /** The command that runs another one where processes at the other end belong. */
+    List<String> asPeer(List<String> command) {
+        List<String> bound = new ArrayList<>();
+        peerCpu.ifPresent(cpu -> bound.addAll(List.of("taskset", "-c", cpu)));
+        bound.addAll(command);
+        return bound;
     }
 }

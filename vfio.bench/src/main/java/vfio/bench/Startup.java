@@ -60,8 +60,7 @@ public final class Startup {
         double[] heap = new double[starts];
         for (int start = 0; start < starts; start++) {
             try (WorkFolder work = WorkFolder.create();
-                    Distribution running =
-                            Distribution.start(settings.launcher(), work.path(), "--etc", etc.toString())) {
+                    Distribution running = Distribution.start(settings, work.path(), "--etc", etc.toString())) {
                 requireDevices(running, devices);
                 seconds[start] = running.secondsToReady();
                 ResidentMemory ready = ResidentMemory.settled(running.pid());

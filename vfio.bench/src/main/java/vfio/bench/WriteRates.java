@@ -112,7 +112,7 @@ public final class WriteRates {
     private Map<Way, double[]> measure() throws IOException {
         Map<Way, double[]> rates = new EnumMap<>(Way.class);
         try (WorkFolder work = WorkFolder.create();
-                Distribution distribution = Distribution.start(settings.launcher(), work.path());
+                Distribution distribution = Distribution.start(settings, work.path());
                 VfioUserClient client = VfioUserClient.connect(distribution.socket(DEVICE))) {
             for (Way way : Way.values()) {
                 way.rate(client, 3 * perRound);

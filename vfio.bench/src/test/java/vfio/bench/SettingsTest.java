@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -12,8 +14,8 @@ class SettingsTest {
 
     @Test
     void optionsAreRead() {
-        Settings settings = Settings.parse("--quick", "--dist", "/opt/vfio-mediate");
-        assertThat(settings).isEqualTo(new Settings(Path.of("/opt/vfio-mediate"), true));
+        Settings settings = Settings.parse("--quick", "--dist", "/opt/vfio-mediate", "--peer-cpu", "1");
+        assertThat(settings).isEqualTo(new Settings(Path.of("/opt/vfio-mediate"), true, Optional.of("1")));
     }
 
     @Test
@@ -21,6 +23,14 @@ class SettingsTest {
         Settings settings = Settings.parse();
         assertThat(settings.quick()).isFalse();
         assertThat(settings.distribution()).isAbsolute().endsWithRaw(Path.of("vfio.dist/target/vfio-mediate"));
+    }
+
+    @Test
+    void peersAreBoundToTheirCpu() {
+        List<String> command = List.of("peer", "socket");
+        assertThat(Settings.parse().asPeer(command)).isEqualTo(command);
+        assertThat(Settings.parse("--peer-cpu", "1").asPeer(command))
+                .containsExactly("taskset", "-c", "1", "peer", "socket");
     }
 
     @Test
