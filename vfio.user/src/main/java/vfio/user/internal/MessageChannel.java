@@ -12,19 +12,31 @@ import vfio.pci.api.device.VfioException;
 /**
  * Whole messages over a socket, in both directions.
  *
- * <p>The header is received by itself and the data after it: a longer read could attach the descriptors of the next message
- * to this one. Buffers have the size of the largest message and are committed by the kernel only as far as they are used.
+ * <p>A register access is received by one system call, a longer message by two; what that reads of the next message is kept
+ * for it, with its descriptors. Buffers have the size of the largest message and are committed by the kernel only as far as
+ * they are used.
  *
  * <p>One thread receives. Several may send, each out of a buffer of its own; messages go out whole, one after the other.
  * Receiving and sending allocate nothing unless descriptors come or go.
  */
 public final class MessageChannel implements AutoCloseable {
+    /**
+     * What the first read of a message asks for: a REGION_READ, a REGION_WRITE of 4 bytes, the reply to a REGION_READ of 4
+     * bytes. No message that carries descriptors is shorter, and the kernel ends a read behind the data that descriptors came
+     * with. So if a first read goes beyond its message, its descriptors belong to what follows.
+     */
+    private static final int FIRST = Header.SIZE + Layout.RegionIo.SIZE + Integer.BYTES;
+
     private final UnixSocket socket;
     private final int dataMaximum;
     private final NativeBuffer in;
-    private final ReceivedDescriptors descriptors;
+    private ReceivedDescriptors descriptors;
+    private ReceivedDescriptors ahead;
     private final Object sending = new Object();
     private int dataSize;
+
+    /** Bytes that were read behind the message. */
+    private int held;
 
     /**
      * @param socket owned from now on
@@ -34,8 +46,9 @@ public final class MessageChannel implements AutoCloseable {
     public MessageChannel(UnixSocket socket, int dataMaximum, int descriptorMaximum) {
         this.socket = socket;
         this.dataMaximum = dataMaximum;
-        in = NativeBuffer.allocate(Header.SIZE + dataMaximum);
+        in = NativeBuffer.allocate(Math.max(FIRST, Header.SIZE + dataMaximum));
         descriptors = new ReceivedDescriptors(descriptorMaximum);
+        ahead = new ReceivedDescriptors(descriptorMaximum);
     }
 
     /**
@@ -47,26 +60,29 @@ public final class MessageChannel implements AutoCloseable {
      *     if none begins within the socket's receive timeout
      */
     public boolean receive() {
-        descriptors.clear();
-        int begun = socket.receive(in, 0, Header.SIZE, descriptors);
+        int begun = begin();
         if (begun == 0) {
             return false;
         }
         if (begun < Header.SIZE) {
             rest(begun, Header.SIZE - begun);
+            begun = Header.SIZE;
         }
         int size = in.bytes().getInt(Header.MESSAGE_SIZE);
         if (size >= 0 && size < Header.SIZE) {
             throw new VfioException(Errno.EPROTO, "a message of " + size + " bytes is shorter than its header");
         }
-        long data = Integer.toUnsignedLong(size) - Header.SIZE;
-        dataSize = (int) Math.min(data, Integer.MAX_VALUE);
-        if (!oversized()) {
-            rest(Header.SIZE, dataSize);
-            return true;
-        }
-        for (long left = data; left > 0; left -= Math.min(left, dataMaximum)) {
-            rest(Header.SIZE, (int) Math.min(left, dataMaximum));
+        long length = Integer.toUnsignedLong(size);
+        dataSize = (int) Math.min(length - Header.SIZE, Integer.MAX_VALUE);
+        if (begun > length) {
+            held = begun - size;
+            swapDescriptors();
+        } else if (!oversized()) {
+            rest(begun, size - begun);
+        } else {
+            for (long left = length - begun; left > 0; left -= Math.min(left, dataMaximum)) {
+                rest(Header.SIZE, (int) Math.min(left, dataMaximum));
+            }
         }
         return true;
     }
@@ -140,7 +156,28 @@ public final class MessageChannel implements AutoCloseable {
     public void close() {
         socket.close();
         descriptors.close();
+        ahead.close();
         in.close();
+    }
+
+    /** Reads the beginning of a message, or takes what was read of it behind the one before. Returns how much there is. */
+    private int begin() {
+        if (held == 0) {
+            descriptors.clear();
+            return socket.receive(in, 0, FIRST, descriptors);
+        }
+        int begun = held;
+        held = 0;
+        in.bytes().put(0, in.bytes(), Header.SIZE + dataSize, begun);
+        swapDescriptors();
+        ahead.clear();
+        return begun;
+    }
+
+    private void swapDescriptors() {
+        ReceivedDescriptors other = ahead;
+        ahead = descriptors;
+        descriptors = other;
     }
 
     /** Receives more of a message that has begun. If it does not come, nobody can tell where the next one begins. */
