@@ -4,6 +4,7 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import vfio.linux.PeerCredentials;
 import vfio.linux.UnixListener;
@@ -21,6 +22,9 @@ final class DeviceSocket implements AutoCloseable {
     /** How many clients may wait for those before them, that are all leaving, to end. */
     private static final int QUEUE_MAXIMUM = 16;
 
+    /** Clients whose turn has not come. */
+    private final AtomicInteger waiting = new AtomicInteger();
+
     private final DeviceManager manager;
     private final PciDevice device;
     private final UnixListener listener;
@@ -29,11 +33,9 @@ final class DeviceSocket implements AutoCloseable {
     private @Nullable Client current;
     private boolean closed;
 
-    /** A connection, its thread, and how many of those before it had yet to end when it came. */
-    private record Client(Connection connection, Thread thread, int before) {
-        /** Whether nobody may follow now: it is being served, or is the last of too many that wait for each other to end. */
-        boolean occupies() {
-            return thread.isAlive() && (before == QUEUE_MAXIMUM || !connection.leaving());
+    private record Client(Connection connection, Thread thread) {
+        boolean isServed() {
+            return thread.isAlive() && !connection.leaving();
         }
 
         boolean join() {
@@ -126,7 +128,7 @@ final class DeviceSocket implements AutoCloseable {
                     client);
             return false;
         }
-        if (previous != null && previous.occupies()) {
+        if (waiting.get() == QUEUE_MAXIMUM || (previous != null && previous.isServed())) {
             LOGGER.log(Level.INFO, "{0}: {1} was refused, the device has a client", device.address(), client);
             return false;
         }
@@ -135,17 +137,23 @@ final class DeviceSocket implements AutoCloseable {
     }
 
     private void start(Connection connection, @Nullable Client previous) {
+        waiting.incrementAndGet();
         Thread thread = new Thread(
                 () -> {
                     if (previous != null) {
                         previous.join();
                     }
+                    waiting.decrementAndGet();
                     connection.run();
                 },
                 "vfio-user " + device.address());
         thread.setDaemon(true);
-        current = new Client(
-                connection, thread, previous == null || !previous.thread().isAlive() ? 0 : previous.before() + 1);
-        thread.start();
+        try {
+            thread.start();
+        } catch (Error noThread) {
+            waiting.decrementAndGet();
+            throw noThread;
+        }
+        current = new Client(connection, thread);
     }
 }
