@@ -10,6 +10,7 @@ import vfio.pci.api.device.Hardware;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.Regions;
 import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
@@ -48,6 +49,21 @@ class VirtualFunctionOpsTest {
 
     private static MediationContext opening(PciDevice device) {
         return new MediationContext() {
+            @Override
+            public Optional<HandOverState> handedOver() {
+                return Optional.empty();
+            }
+
+            @Override
+            public boolean trap(boolean trapped) {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public boolean trapRequested() {
+                return false;
+            }
+
             @Override
             public PciDevice device() {
                 return device;

@@ -10,6 +10,7 @@ import vfio.pci.api.device.Hardware;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.Regions;
 import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
@@ -64,6 +65,21 @@ class GraphicsOpsTest {
 
     private static MediationContext opening(int vendor, int device, int classCode) {
         return new MediationContext() {
+            @Override
+            public Optional<HandOverState> handedOver() {
+                return Optional.empty();
+            }
+
+            @Override
+            public boolean trap(boolean trapped) {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public boolean trapRequested() {
+                return false;
+            }
+
             @Override
             public PciDevice device() {
                 return new Function(new PciIds(vendor, device, 0x8086, 0x2212, classCode, 6));

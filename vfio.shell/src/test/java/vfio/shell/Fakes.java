@@ -1,6 +1,7 @@
 package vfio.shell;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -21,12 +22,15 @@ import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.device.Signal;
 import vfio.pci.api.device.SparseArea;
 import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientFeature;
 import vfio.pci.api.manage.ClientMemory;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.DeviceServer;
 import vfio.pci.api.manage.Explanation;
+import vfio.pci.api.manage.HandOverStatistics;
 import vfio.pci.api.manage.MediatorInfo;
 import vfio.pci.api.manage.OpenDevice;
+import vfio.pci.api.manage.TrapStatus;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
 import vfio.pci.api.pci.PciIds;
@@ -54,7 +58,7 @@ final class Fakes {
             -1,
             Optional.empty());
     static final MediatorInfo I40E =
-            new MediatorInfo("i40e", "VFs of 0000:03:00.0", 10, 31, "mediate.i40e 0.1.0", List.of(), 0);
+            new MediatorInfo("i40e", "VFs of 0000:03:00.0", 10, 31, "mediate.i40e 0.1.0", 12, List.of(), 0);
 
     private Fakes() {}
 
@@ -109,13 +113,14 @@ final class Fakes {
                             driver.ranking(),
                             driver.serviceId(),
                             driver.bundle(),
+                            driver.bundleId(),
                             mediated,
                             driver.failures()))
                     .toList();
         }
 
         @Override
-        public FakeOpen open(PciAddress address, String user, ClientMemory clientMemory) {
+        public FakeOpen open(PciAddress address, String user, ClientMemory clientMemory, Set<ClientFeature> features) {
             if (devices.get(address).unassignableReason().isPresent()) {
                 throw new VfioException(Errno.EPERM, address + " cannot be given to a VMM");
             }
@@ -126,6 +131,16 @@ final class Fakes {
             FakeOpen open = new FakeOpen(this, devices.get(address), user);
             opened.put(address, open);
             return open;
+        }
+
+        @Override
+        public FakeOpen open(PciAddress address, String user, ClientMemory clientMemory) {
+            return open(address, user, clientMemory, Set.of());
+        }
+
+        @Override
+        public Explanation rebind(PciAddress address, Optional<String> driver) {
+            throw new VfioException(Errno.ENODEV, address + " is not open");
         }
 
         @Override
@@ -173,6 +188,9 @@ final class Fakes {
         final Map<Long, Long> bar0 = new HashMap<>(Map.of(0x8800L, 2L));
         boolean mediated = true;
         boolean closed;
+        Optional<String> awaiting = Optional.empty();
+        HandOverStatistics handOvers = new HandOverStatistics(0, Duration.ZERO, Duration.ZERO);
+        boolean requestedTrap;
 
         FakeOpen(FakeManager manager, PciDevice device, String user) {
             this.manager = manager;
@@ -193,6 +211,43 @@ final class Fakes {
         @Override
         public Optional<String> mediator() {
             return mediated ? Optional.of("i40e") : Optional.empty();
+        }
+
+        @Override
+        public Optional<String> awaiting() {
+            return awaiting;
+        }
+
+        @Override
+        public HandOverStatistics handOvers() {
+            return handOvers;
+        }
+
+        @Override
+        public void trap(boolean trapped) {
+            requestedTrap = trapped;
+        }
+
+        @Override
+        public TrapStatus trapStatus() {
+            return new TrapStatus(
+                    TrapStatus.Mode.DYNAMIC,
+                    "the client knows dynamic trap",
+                    requestedTrap,
+                    false,
+                    0,
+                    0,
+                    Duration.ZERO);
+        }
+
+        @Override
+        public void track(boolean tracking) {
+            throw new VfioException(Errno.EOPNOTSUPP, "it does not track");
+        }
+
+        @Override
+        public void withdraw(String reason) {
+            close();
         }
 
         @Override

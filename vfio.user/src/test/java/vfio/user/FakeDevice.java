@@ -1,5 +1,6 @@
 package vfio.user;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -22,7 +23,9 @@ import vfio.pci.api.device.Signal;
 import vfio.pci.api.device.SparseArea;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.ClientMemory;
+import vfio.pci.api.manage.HandOverStatistics;
 import vfio.pci.api.manage.OpenDevice;
+import vfio.pci.api.manage.TrapStatus;
 import vfio.pci.api.pci.PciDevice;
 import vfio.pci.api.pci.PciRegion;
 
@@ -57,6 +60,9 @@ final class FakeDevice implements OpenDevice {
     volatile VfioException failure;
     volatile boolean recording = true;
     volatile boolean closed;
+    volatile Optional<String> awaiting = Optional.empty();
+    volatile HandOverStatistics handOvers = new HandOverStatistics(0, Duration.ZERO, Duration.ZERO);
+    volatile boolean requestedTrap;
 
     private final PciDevice device;
     private final String user;
@@ -111,6 +117,37 @@ final class FakeDevice implements OpenDevice {
     @Override
     public Optional<String> mediator() {
         return Optional.empty();
+    }
+
+    @Override
+    public Optional<String> awaiting() {
+        return awaiting;
+    }
+
+    @Override
+    public HandOverStatistics handOvers() {
+        return handOvers;
+    }
+
+    @Override
+    public void trap(boolean trapped) {
+        requestedTrap = trapped;
+    }
+
+    @Override
+    public TrapStatus trapStatus() {
+        return new TrapStatus(
+                TrapStatus.Mode.DYNAMIC, "the client knows dynamic trap", requestedTrap, false, 0, 0, Duration.ZERO);
+    }
+
+    @Override
+    public void track(boolean tracking) {
+        throw new VfioException(Errno.EOPNOTSUPP, "it does not track");
+    }
+
+    @Override
+    public void withdraw(String reason) {
+        close();
     }
 
     @Override

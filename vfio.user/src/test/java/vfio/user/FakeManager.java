@@ -2,12 +2,14 @@ package vfio.user;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
 import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientFeature;
 import vfio.pci.api.manage.ClientMemory;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.Explanation;
@@ -41,7 +43,7 @@ final class FakeManager implements DeviceManager {
     }
 
     @Override
-    public OpenDevice open(PciAddress address, String user, ClientMemory clientMemory) {
+    public OpenDevice open(PciAddress address, String user, ClientMemory clientMemory, Set<ClientFeature> features) {
         RuntimeException told = failure;
         if (told != null) {
             throw told;
@@ -52,6 +54,11 @@ final class FakeManager implements DeviceManager {
         FakeDevice open = new FakeDevice(device, user, clientMemory, () -> inUse.set(false));
         opened.add(open);
         return open;
+    }
+
+    @Override
+    public Explanation rebind(PciAddress address, Optional<String> driver) {
+        throw new UnsupportedOperationException();
     }
 
     @Override

@@ -4,6 +4,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceReference;
@@ -15,6 +16,7 @@ import org.osgi.util.tracker.ServiceTrackerCustomizer;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
 import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientFeature;
 import vfio.pci.api.manage.ClientMemory;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.Explanation;
@@ -86,7 +88,7 @@ public final class DeviceManagerComponent implements DeviceManager {
     }
 
     @Override
-    public OpenDevice open(PciAddress address, String user, ClientMemory clientMemory) {
+    public OpenDevice open(PciAddress address, String user, ClientMemory clientMemory, Set<ClientFeature> features) {
         PciDevice device = devices().stream()
                 .filter(present -> present.address().equals(address))
                 .findFirst()
@@ -113,6 +115,11 @@ public final class DeviceManagerComponent implements DeviceManager {
             slots.remove(address, slot);
             throw thrown;
         }
+    }
+
+    @Override
+    public Explanation rebind(PciAddress address, Optional<String> driver) {
+        throw new VfioException(Errno.EOPNOTSUPP, address + " cannot be handed over");
     }
 
     @Override

@@ -3,6 +3,7 @@ package vfio.pci.core;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaSpace;
@@ -13,6 +14,7 @@ import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.Regions;
 import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.device.VfioException;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciDevice;
 
@@ -62,6 +64,21 @@ final class LentContext implements MediationContext {
         int index = hardware.regionCount() + added.size();
         added.add(region.withIndex(index));
         return index;
+    }
+
+    @Override
+    public Optional<HandOverState> handedOver() {
+        return Optional.empty();
+    }
+
+    @Override
+    public boolean trap(boolean trapped) {
+        throw new VfioException(Errno.EOPNOTSUPP, "the layout of " + device.address() + " cannot change");
+    }
+
+    @Override
+    public boolean trapRequested() {
+        return false;
     }
 
     @Override

@@ -23,7 +23,9 @@ import vfio.pci.api.device.RegionInfo.Flag;
 import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.device.Signal;
 import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.HandOverStatistics;
 import vfio.pci.api.manage.OpenDevice;
+import vfio.pci.api.manage.TrapStatus;
 import vfio.pci.api.mediate.Mediation;
 import vfio.pci.api.mediate.Mediation.Result;
 import vfio.pci.api.pci.PciDevice;
@@ -117,6 +119,16 @@ final class MediatedDevice implements OpenDevice {
     @Override
     public Optional<String> mediator() {
         return Optional.ofNullable(layer.mediator()).map(Mediator::name);
+    }
+
+    @Override
+    public Optional<String> awaiting() {
+        return Optional.empty();
+    }
+
+    @Override
+    public HandOverStatistics handOvers() {
+        return new HandOverStatistics(0, Duration.ZERO, Duration.ZERO);
     }
 
     @Override
@@ -253,6 +265,26 @@ final class MediatedDevice implements OpenDevice {
     @Override
     public void reset() {
         inside(hardware::reset);
+    }
+
+    @Override
+    public void trap(boolean trapped) {
+        throw new VfioException(Errno.EOPNOTSUPP, "the layout of " + device.address() + " cannot change");
+    }
+
+    @Override
+    public TrapStatus trapStatus() {
+        return new TrapStatus(TrapStatus.Mode.NONE, "not supported", false, false, 0, 0, Duration.ZERO);
+    }
+
+    @Override
+    public void track(boolean tracking) {
+        inside(() -> layer.mediation().track(tracking));
+    }
+
+    @Override
+    public void withdraw(String reason) {
+        close();
     }
 
     @Override

@@ -68,6 +68,7 @@ final class Mediator {
                 ranking(),
                 serviceId(),
                 bundle.getSymbolicName() + " " + bundle.getVersion(),
+                bundle.getBundleId(),
                 devices.stream()
                         .map(device -> device.device().address())
                         .sorted()

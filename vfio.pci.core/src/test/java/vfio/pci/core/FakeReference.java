@@ -89,6 +89,7 @@ final class FakeReference implements ServiceReference<MediateOps> {
                 new Class<?>[] {Bundle.class},
                 (proxy, method, arguments) -> switch (method.getName()) {
                     case "getSymbolicName" -> BUNDLE;
+                    case "getBundleId" -> 1L;
                     case "getVersion" -> new Version(1, 2, 3);
                     case "toString" -> BUNDLE;
                     default -> throw new UnsupportedOperationException(method + Arrays.toString(arguments));

@@ -87,10 +87,11 @@ class MediatorRegistryTest {
         Mediator mediator = registry.addingService(reference);
 
         assertThat(mediator.info())
-                .isEqualTo(new MediatorInfo("vendor.bundle", "anything", 0, 4, "vendor.bundle 1.2.3", List.of(), 0));
+                .isEqualTo(new MediatorInfo("vendor.bundle", "anything", 0, 4, "vendor.bundle 1.2.3", 1, List.of(), 0));
         reference.with(MediateOps.NAME, "i40e").with(MediateOps.SERVES, "VFs of 0000:03:00.0");
         assertThat(mediator.info())
-                .isEqualTo(new MediatorInfo("i40e", "VFs of 0000:03:00.0", 0, 4, "vendor.bundle 1.2.3", List.of(), 0));
+                .isEqualTo(
+                        new MediatorInfo("i40e", "VFs of 0000:03:00.0", 0, 4, "vendor.bundle 1.2.3", 1, List.of(), 0));
     }
 
     /** A call that is still inside when the service goes has to be named all the same. */

@@ -22,7 +22,7 @@ public record Explanation(PciAddress address, String user, List<Verdict> verdict
      *
      * @param mediator name of the driver
      * @param ranking its service ranking when it was asked
-     * @param serviceId its OSGi service id
+     * @param serviceId its OSGi service id; -1 if it was asked to be loaded and did not get as far
      * @param answer what it said
      * @param reason why, as a sentence; empty if it accepted
      */

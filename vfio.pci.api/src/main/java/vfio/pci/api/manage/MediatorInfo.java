@@ -11,6 +11,7 @@ import vfio.pci.api.pci.PciAddress;
  * @param ranking service ranking
  * @param serviceId OSGi service id
  * @param bundle symbolic name and version of its bundle
+ * @param bundleId OSGi id of its bundle
  * @param devices the devices it mediates now, by address
  * @param failures exceptions it threw since it was registered
  */
@@ -20,6 +21,7 @@ public record MediatorInfo(
         int ranking,
         long serviceId,
         String bundle,
+        long bundleId,
         List<PciAddress> devices,
         long failures) {
     /** Copies the devices. */

@@ -30,8 +30,14 @@ public interface OpenDevice extends AutoCloseable {
     /** Who opened it. */
     String user();
 
-    /** The name of the driver that mediates; empty if the device is passed through. */
+    /** The name of the driver that mediates; empty if the device is passed through or {@link #awaiting} a driver. */
     Optional<String> mediator();
+
+    /** The name of the driver that has left and whose successor is awaited; empty if the device is not being handed over. */
+    Optional<String> awaiting();
+
+    /** How often the device was handed over. */
+    HandOverStatistics handOvers();
 
     /** What the mediation counts. */
     Map<String, Long> counters();
@@ -39,7 +45,10 @@ public interface OpenDevice extends AutoCloseable {
     /** Number of regions. */
     int regionCount();
 
-    /** A region as the client shall see it. */
+    /**
+     * A region as the client shall see it. The areas that may be mapped change with the trap layout, if the client has said
+     * that it knows {@link ClientFeature#DYNAMIC_TRAP}; areas are disablable for such a client only.
+     */
     RegionInfo regionInfo(int region);
 
     /** Reads from a region into the access. Allocates nothing. */
@@ -52,7 +61,10 @@ public interface OpenDevice extends AutoCloseable {
     @Nullable
     SharedMemory mmap(int region);
 
-    /** Number of interrupt types. */
+    /**
+     * Number of interrupt types: those of the hardware, and {@link vfio.pci.api.pci.PciInterrupt#TRAP_CHANGED} for a client
+     * that knows {@link ClientFeature#DYNAMIC_TRAP}.
+     */
     int interruptCount();
 
     /** An interrupt type. */
@@ -89,6 +101,32 @@ public interface OpenDevice extends AutoCloseable {
 
     /** Resets the function. */
     void reset();
+
+    /**
+     * Asks on the administrator's behalf that disablable areas be trapped, or no longer. They are trapped as long as
+     * administrator or mediation want it.
+     *
+     * @throws VfioException EOPNOTSUPP, with the reason, if they cannot be
+     */
+    void trap(boolean trapped);
+
+    /** How the disablable areas stand. */
+    TrapStatus trapStatus();
+
+    /**
+     * Asks the mediation to watch, or no longer, which pages of client memory the device writes.
+     *
+     * @throws VfioException EOPNOTSUPP if it cannot, or there is none
+     */
+    void track(boolean tracking);
+
+    /**
+     * Takes the device back: fires the interrupt {@link vfio.pci.api.pci.PciInterrupt#REQ}, waits a moment for the client to
+     * close the device, and closes it then.
+     *
+     * @param reason why, for the log
+     */
+    void withdraw(String reason);
 
     /**
      * Closes the mediation and the hardware, disconnects interrupts and releases DMA mappings. The state of the device is

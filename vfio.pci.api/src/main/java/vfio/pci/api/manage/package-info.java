@@ -4,7 +4,7 @@
  * <p>{@link vfio.pci.api.manage.DeviceManager} is an OSGi service of the core. Vendor bundles have no business here.
  */
 @Export
-@Version("1.0.0")
+@Version("1.1.0")
 @NullMarked
 package vfio.pci.api.manage;
 

@@ -17,10 +17,14 @@ public interface MediateOps {
     String SERVES = "vfio.mediate.serves";
 
     /**
-     * Accepts or declines a device that is being opened.
+     * Accepts or declines a device that is being opened, or that another driver has suspended.
      *
-     * <p>Called on the thread that opens the device, so it must return soon. It must not touch the device before it has
-     * decided to accept. An exception, or null, counts as a decline and as a defect of this driver.
+     * <p>Called on the thread that opens the device, or on one of the core, so it must return soon. It must not touch the
+     * device before it has decided to accept. An exception, or null, counts as a decline and as a defect of this driver.
+     *
+     * <p>A device in use is taken over with what {@link MediationContext#handedOver} says. The client keeps the regions it
+     * knows: the mediation must describe the same ones, with the same sizes and permissions, and let be mapped what the
+     * client may have mapped; otherwise it is refused and the next is asked.
      *
      * @param context the device and what the core lends a mediation; valid until {@link Mediation#close}, if accepted
      * @return {@link Decision#accept} with a new mediation, or {@link Decision#decline} with a reason

@@ -1,11 +1,14 @@
 package vfio.pci.api.mediate;
 
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ConsumerType;
+import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.SharedMemory;
+import vfio.pci.api.device.VfioException;
 
 /**
  * A vendor's part in one open device. Every method has a default that passes through, so the empty mediation is exactly the
@@ -42,7 +45,7 @@ public interface Mediation {
      * A read of a region. Runs on the path of every trapped access: no allocation, no waiting.
      *
      * @param access where to, with room for the data; valid only during the call
-     * @throws vfio.pci.api.device.VfioException to refuse the access with an errno
+     * @throws VfioException to refuse the access with an errno
      */
     default Result read(RegionAccess access) {
         return Result.PASS_THROUGH;
@@ -52,7 +55,7 @@ public interface Mediation {
      * A write of a region. Runs on the path of every trapped access: no allocation, no waiting.
      *
      * @param access where to, with the data; valid only during the call
-     * @throws vfio.pci.api.device.VfioException to refuse the access with an errno
+     * @throws VfioException to refuse the access with an errno
      */
     default Result write(RegionAccess access) {
         return Result.PASS_THROUGH;
@@ -72,6 +75,37 @@ public interface Mediation {
     /** Numbers that an administrator may want to see, by name. */
     default Map<String, Long> counters() {
         return Map.of();
+    }
+
+    /**
+     * Begins or ends watching which pages of client memory the device writes. Whoever needs registers to be trapped for that
+     * asks with {@link MediationContext#trap} and watches from {@link #trapChanged} on.
+     *
+     * @throws VfioException EOPNOTSUPP, as by default, if this mediation cannot
+     */
+    default void track(boolean tracking) {
+        throw new VfioException(Errno.EOPNOTSUPP, "this driver does not track what the device writes");
+    }
+
+    /**
+     * What holds for the disablable areas from now on has changed.
+     *
+     * @param trapped true: the client has unmapped them, every access to them arrives here. False: it may reach the device
+     *     without being seen, because they may be mapped again, or because the client did not confirm in time that it had
+     *     unmapped them; a request to trap that was pending is over then
+     */
+    default void trapChanged(boolean trapped) {}
+
+    /**
+     * Another mediation is about to take over. Called once at most, after the last access has returned; only {@link #close}
+     * follows. The device underneath still belongs to this mediation, and nobody accesses it meanwhile.
+     *
+     * <p>What it throws leaves the device in doubt, so the device is failed. Bounded in time like every call of a hand-over.
+     *
+     * @return what the successor must know; empty if it can begin anew
+     */
+    default Optional<HandOverState> suspend() {
+        return Optional.empty();
     }
 
     /** The device is being closed, or taken from this mediation. Releases everything; called once. */

@@ -1,9 +1,11 @@
 package vfio.pci.api.mediate;
 
+import java.util.Optional;
 import org.osgi.annotation.versioning.ProviderType;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.Regions;
+import vfio.pci.api.device.VfioException;
 import vfio.pci.api.pci.PciDevice;
 
 /**
@@ -32,6 +34,29 @@ public interface MediationContext {
      * @return the index the region got
      */
     int addRegion(RegionInfo region);
+
+    /**
+     * What the mediation before this one left, if this one is asked to take over a device in use. A driver that does not
+     * understand it declines. One that accepts without having asked for a state that is there is refused, since what it
+     * holds would be lost.
+     *
+     * @return the state; empty if the device is being opened, or nothing was left
+     */
+    Optional<HandOverState> handedOver();
+
+    /**
+     * Asks that the disablable areas of all regions be trapped, or that they may be mapped again. Does not wait: {@link
+     * Mediation#trapChanged} says when it holds. The latest request counts; one that is superseded is not answered.
+     *
+     * @param trapped whether they shall be trapped
+     * @return whether they are trapped now; if that is what was asked for, trapChanged is not called
+     * @throws VfioException EOPNOTSUPP if the client maps them and cannot be made to stop: it does not know how, or the
+     *     administrator chose {@code trap=never}
+     */
+    boolean trap(boolean trapped);
+
+    /** Whether the disablable areas are to be trapped now, confirmed by the client or not. */
+    boolean trapRequested();
 
     /** A logger that bears the vendor's name and the device's address. */
     System.Logger logger();

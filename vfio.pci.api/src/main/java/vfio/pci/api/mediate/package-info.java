@@ -6,6 +6,9 @@
  * first that accepts supplies a {@link vfio.pci.api.mediate.Mediation} and stays with the device until it is closed; every
  * decline is kept with its reason. If nobody accepts, the device is passed through.
  *
+ * <p>When the driver's service goes while a device is in use, the device is handed over: accesses wait, the mediation is
+ * suspended and closed, and a successor is asked with the state that was left.
+ *
  * <p>The core contains what vendor code does wrong: an exception costs the request that caused it and is counted and logged
  * under the vendor's name. No lock is held while vendor code runs, so any method may be called by several threads at once.
  *
@@ -13,7 +16,7 @@
  * implements {@code MediationContext}.
  */
 @Export
-@Version("1.0.0")
+@Version("1.1.0")
 @NullMarked
 package vfio.pci.api.mediate;
 

@@ -15,12 +15,18 @@ public final class PciInterrupt {
     /** Number of interrupt indexes that every PCI device has. */
     public static final int COUNT = 5;
 
-    private static final String[] NAMES = {"INTx", "MSI", "MSI-X", "ERR", "REQ"};
+    /**
+     * Device-specific, one vector, masks itself: the layout of disablable areas has changed, regions must be looked at again.
+     * Unmasking it says that the user has done so. Present for users that know dynamic trap only.
+     */
+    public static final int TRAP_CHANGED = COUNT;
+
+    private static final String[] NAMES = {"INTx", "MSI", "MSI-X", "ERR", "REQ", "TRAP"};
 
     private PciInterrupt() {}
 
     /** The name of an interrupt type. */
     public static String name(int index) {
-        return index >= 0 && index < COUNT ? NAMES[index] : "interrupt " + index;
+        return index >= 0 && index < NAMES.length ? NAMES[index] : "interrupt " + index;
     }
 }
