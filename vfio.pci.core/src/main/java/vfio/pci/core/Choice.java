@@ -1,8 +1,11 @@
 package vfio.pci.core;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaSpace;
@@ -11,60 +14,122 @@ import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.manage.Explanation.Answer;
 import vfio.pci.api.manage.Explanation.Verdict;
 import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.Mediation;
 import vfio.pci.api.pci.PciDevice;
 
-/** Asks the vendor drivers of a snapshot, in order, until one accepts with a possible region layout. */
+/** Asks vendor drivers for one device, in order, until one accepts with a possible region layout. */
 final class Choice {
     private final PciDevice device;
     private final Hardware hardware;
     private final DmaSpace memory;
+    private final TrapSwitch traps;
     private final VendorFaults faults;
+    private final VendorCalls calls;
     private final List<RegionInfo> underneath;
-    private final List<Verdict> verdicts = new ArrayList<>();
 
-    Choice(PciDevice device, Hardware hardware, DmaSpace memory, VendorFaults faults) {
+    Choice(
+            PciDevice device,
+            Hardware hardware,
+            DmaSpace memory,
+            TrapSwitch traps,
+            VendorFaults faults,
+            VendorCalls calls) {
         this.device = device;
         this.hardware = hardware;
         this.memory = memory;
+        this.traps = traps;
         this.faults = faults;
+        this.calls = calls;
         underneath = IntStream.range(0, hardware.regionCount())
                 .mapToObj(hardware::regionInfo)
                 .toList();
     }
 
-    Chosen make(List<Mediator> snapshot) {
-        for (Mediator mediator : snapshot) {
-            Chosen chosen = ask(mediator);
-            if (chosen != null) {
-                return chosen;
-            }
-        }
-        return new Chosen(null, null, Chosen.PASS_THROUGH, underneath, List.copyOf(verdicts));
+    /** The regions of the device underneath. */
+    List<RegionInfo> underneath() {
+        return underneath;
     }
 
-    private @Nullable Chosen ask(Mediator mediator) {
-        LentContext context = new LentContext(device, hardware, memory, mediator.name());
-        Mediation mediation = null;
-        try {
-            Decision decision = mediator.ops().open(context);
-            if (decision instanceof Decision.Declined declined) {
-                verdict(mediator, Answer.DECLINED, declined.reason());
-            } else if (decision instanceof Decision.Accepted accepted) {
-                mediation = accepted.mediation();
-                List<RegionInfo> regions = layout(mediation, context.endOpening());
-                verdict(mediator, Answer.ACCEPTED, "");
-                return new Chosen(mediator, context, mediation, regions, List.copyOf(verdicts));
-            } else {
-                throw new IllegalStateException("it returned null instead of a decision");
+    /**
+     * Asks until one accepts.
+     *
+     * @param limit how long each may take to answer
+     * @param verdicts takes every answer, in the order of asking
+     * @return the layer of the first that accepts; null if nobody does
+     */
+    @Nullable
+    Layer first(List<Mediator> candidates, Inheritance inheritance, Duration limit, List<Verdict> verdicts) {
+        for (Mediator candidate : candidates) {
+            Layer layer = ask(candidate, inheritance, limit, verdicts);
+            if (layer != null) {
+                return layer;
             }
-        } catch (Throwable thrown) {
-            verdict(mediator, Answer.FAILED, Objects.requireNonNullElseGet(thrown.getMessage(), thrown::toString));
-            faults.defect(mediator, "open of " + device.address(), thrown);
-            closeQuietly(mediator, mediation);
+        }
+        return null;
+    }
+
+    private @Nullable Layer ask(Mediator mediator, Inheritance inheritance, Duration limit, List<Verdict> verdicts) {
+        LentContext context = new LentContext(device, hardware, memory, traps, inheritance.state(), mediator.name());
+        String call = "open of " + device.address();
+        try {
+            Object answer = calls.call(
+                    mediator.name() + "'s " + call,
+                    limit,
+                    () -> open(mediator, context),
+                    late -> discard(mediator, late));
+            if (answer instanceof Layer layer) {
+                Optional<String> refusal = refusal(layer, context, inheritance);
+                if (refusal.isEmpty()) {
+                    verdicts.add(verdict(mediator, Answer.ACCEPTED, ""));
+                    return layer;
+                }
+                verdicts.add(verdict(mediator, Answer.REFUSED, refusal.get()));
+                discard(mediator, layer);
+            } else {
+                verdicts.add(verdict(mediator, Answer.DECLINED, (String) answer));
+            }
+        } catch (ExecutionException e) {
+            Throwable thrown = Objects.requireNonNullElse(e.getCause(), e);
+            verdicts.add(verdict(
+                    mediator, Answer.FAILED, Objects.requireNonNullElseGet(thrown.getMessage(), thrown::toString)));
+            faults.defect(mediator, call, thrown);
+        } catch (VendorCalls.StuckException e) {
+            verdicts.add(verdict(
+                    mediator, Answer.FAILED, "it gave no answer within " + limit.toMillis() + " ms; the log says why"));
+            faults.defect(mediator, call, e);
         }
         context.invalidate();
         return null;
+    }
+
+    /** The layer of a driver that accepts, or the reason of one that declines. */
+    private Object open(Mediator mediator, LentContext context) {
+        Decision decision = mediator.ops().open(context);
+        if (decision instanceof Decision.Declined declined) {
+            return declined.reason();
+        }
+        if (!(decision instanceof Decision.Accepted accepted)) {
+            throw new IllegalStateException("it returned null instead of a decision");
+        }
+        boolean complete = false;
+        try {
+            List<RegionInfo> regions = layout(accepted.mediation(), context.endOpening());
+            complete = true;
+            return new Layer(mediator, context, accepted.mediation(), regions);
+        } finally {
+            if (!complete) {
+                closeQuietly(mediator, accepted.mediation());
+            }
+        }
+    }
+
+    private static Optional<String> refusal(Layer layer, LentContext context, Inheritance inheritance) {
+        Optional<HandOverState> state = inheritance.state();
+        if (state.isPresent() && !context.tookOver()) {
+            return Optional.of("it would lose what " + inheritance.from() + " left: " + state.get());
+        }
+        return inheritance.objection().apply(layer.regions());
     }
 
     private List<RegionInfo> layout(Mediation mediation, List<RegionInfo> added) {
@@ -78,10 +143,13 @@ final class Choice {
         return List.copyOf(regions);
     }
 
-    private void closeQuietly(Mediator mediator, @Nullable Mediation mediation) {
-        if (mediation == null) {
-            return;
+    private void discard(Mediator mediator, Object answer) {
+        if (answer instanceof Layer layer) {
+            calls.soon(() -> closeQuietly(mediator, layer.mediation()));
         }
+    }
+
+    private void closeQuietly(Mediator mediator, Mediation mediation) {
         try {
             mediation.close();
         } catch (Throwable thrown) {
@@ -89,7 +157,7 @@ final class Choice {
         }
     }
 
-    private void verdict(Mediator mediator, Answer answer, String reason) {
-        verdicts.add(new Verdict(mediator.name(), mediator.ranking(), mediator.serviceId(), answer, reason));
+    private static Verdict verdict(Mediator mediator, Answer answer, String reason) {
+        return new Verdict(mediator.name(), mediator.ranking(), mediator.serviceId(), answer, reason);
     }
 }

@@ -6,11 +6,18 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.Constants;
 import org.osgi.framework.ServiceReference;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.component.annotations.ReferencePolicyOption;
 import org.osgi.util.tracker.ServiceTracker;
 import org.osgi.util.tracker.ServiceTrackerCustomizer;
 import vfio.pci.api.device.Errno;
@@ -19,6 +26,7 @@ import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.ClientFeature;
 import vfio.pci.api.manage.ClientMemory;
 import vfio.pci.api.manage.DeviceManager;
+import vfio.pci.api.manage.DriverLoader;
 import vfio.pci.api.manage.Explanation;
 import vfio.pci.api.manage.MediatorInfo;
 import vfio.pci.api.manage.OpenDevice;
@@ -30,9 +38,21 @@ import vfio.pci.api.pci.PciDevice;
 public final class DeviceManagerComponent implements DeviceManager {
     private final MediatorRegistry mediators;
     private final ServiceTracker<PciDevice, PciDevice> functions;
-    private final VendorFaults faults = new VendorFaults();
+    private final VendorCalls calls = new VendorCalls();
+    private final Core core;
     private final Map<PciAddress, Slot> slots = new ConcurrentHashMap<>();
     private final Map<PciAddress, Explanation> explanations = new ConcurrentHashMap<>();
+
+    /** Loads drivers on demand, if there is anybody who does. */
+    @Reference(
+            cardinality = ReferenceCardinality.OPTIONAL,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    volatile @Nullable DriverLoader loader;
+
+    /** What the administrator chose, one for each configuration. */
+    @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC)
+    volatile List<RuleComponent> rules = List.of();
 
     /** The place of the one user of a function; empty while the function is being opened. */
     private static final class Slot {
@@ -47,7 +67,17 @@ public final class DeviceManagerComponent implements DeviceManager {
     /** Starts following services. */
     @Activate
     public DeviceManagerComponent(BundleContext context) {
-        mediators = new MediatorRegistry(context);
+        mediators = new MediatorRegistry(context, this::mediatorArrived);
+        Bundle framework = context.getBundle(Constants.SYSTEM_BUNDLE_LOCATION);
+        core = new Core(
+                calls,
+                new VendorFaults(),
+                mediators::snapshot,
+                () -> Optional.ofNullable(loader),
+                this::settings,
+                explanation -> explanations.put(explanation.address(), explanation),
+                () -> framework.getState() == Bundle.STOPPING,
+                Core.Limits.DEFAULT);
         functions = new ServiceTracker<>(context, PciDevice.class, new ServiceTrackerCustomizer<>() {
             @Override
             public PciDevice addingService(ServiceReference<PciDevice> reference) {
@@ -59,7 +89,7 @@ public final class DeviceManagerComponent implements DeviceManager {
 
             @Override
             public void removedService(ServiceReference<PciDevice> reference, PciDevice device) {
-                closeOpened(device);
+                withdraw(device);
                 context.ungetService(reference);
             }
         });
@@ -73,6 +103,7 @@ public final class DeviceManagerComponent implements DeviceManager {
         slots.values().forEach(slot -> slot.open.ifPresent(OpenDevice::close));
         functions.close();
         mediators.close();
+        calls.close();
     }
 
     @Override
@@ -103,7 +134,7 @@ public final class DeviceManagerComponent implements DeviceManager {
             throw new VfioException(Errno.EBUSY, address + " is in use by " + holder.user);
         }
         try {
-            MediatedDevice opened = open(device, user, new DmaMap(clientMemory), slot);
+            MediatedDevice opened = open(device, user, new DmaMap(clientMemory), features, slot);
             slot.open = Optional.of(opened);
             opened.pin();
             if (!devices().contains(device)) {
@@ -119,7 +150,18 @@ public final class DeviceManagerComponent implements DeviceManager {
 
     @Override
     public Explanation rebind(PciAddress address, Optional<String> driver) {
-        throw new VfioException(Errno.EOPNOTSUPP, address + " cannot be handed over");
+        MediatedDevice open = Optional.ofNullable(slots.get(address))
+                .flatMap(slot -> slot.open)
+                .orElseThrow(
+                        () -> new VfioException(Errno.ENODEV, address + " is not open; there is nothing to hand over"));
+        List<Mediator> candidates = mediators.snapshot().stream()
+                .filter(mediator -> driver.isEmpty() || driver.get().equals(mediator.name()))
+                .toList();
+        if (driver.isPresent() && candidates.isEmpty()) {
+            throw new VfioException(
+                    Errno.ENOENT, "no driver is named " + driver.get() + "; vfio:mediators lists those there are");
+        }
+        return open.rebind(candidates);
     }
 
     @Override
@@ -132,29 +174,46 @@ public final class DeviceManagerComponent implements DeviceManager {
         return Optional.ofNullable(explanations.get(address));
     }
 
-    private MediatedDevice open(PciDevice device, String user, DmaMap dma, Slot slot) {
+    private MediatedDevice open(PciDevice device, String user, DmaMap dma, Set<ClientFeature> features, Slot slot) {
         Hardware hardware = device.open(dma);
         try {
-            Chosen chosen = new Choice(device, hardware, dma, faults).make(mediators.snapshot());
-            explanations.put(
-                    device.address(),
-                    new Explanation(
-                            device.address(),
-                            user,
-                            chosen.verdicts(),
-                            chosen.outcome(device.ids().id())));
-            return new MediatedDevice(
-                    device, user, hardware, dma, chosen, faults, closed -> slots.remove(device.address(), slot));
+            return new MediatedDevice(device, user, hardware, dma, features, core, closed -> closed(device, slot));
         } catch (Throwable thrown) {
             hardware.close();
             throw thrown;
         }
     }
 
-    private void closeOpened(PciDevice device) {
+    private void closed(PciDevice device, Slot slot) {
+        slots.remove(device.address(), slot);
+        DriverLoader present = loader;
+        if (present != null) {
+            present.closed(device);
+        }
+    }
+
+    private void withdraw(PciDevice device) {
         Slot slot = slots.get(device.address());
         if (slot != null) {
-            slot.open.filter(open -> open.device() == device).ifPresent(OpenDevice::close);
+            slot.open
+                    .filter(open -> open.device() == device)
+                    .ifPresent(open -> open.withdraw("the function is being removed"));
         }
+    }
+
+    private void mediatorArrived(Mediator mediator) {
+        slots.values().forEach(slot -> slot.open.ifPresent(device -> device.mediatorArrived(mediator)));
+    }
+
+    private DeviceSettings settings(PciDevice device, @Nullable String driver) {
+        DeviceSettings settings = DeviceSettings.DEFAULT;
+        List<RuleComponent> matching = rules.stream()
+                .filter(rule -> rule.matches(device, driver))
+                .sorted(Comparator.comparingInt(RuleComponent::precision))
+                .toList();
+        for (RuleComponent rule : matching) {
+            settings = rule.over(settings);
+        }
+        return settings;
     }
 }

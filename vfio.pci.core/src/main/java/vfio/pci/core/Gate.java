@@ -1,44 +1,69 @@
 package vfio.pci.core;
 
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.Queue;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 
 /**
  * Counts the calls inside a device and can hold new ones back until those inside have left.
  *
- * <p>Open: everybody passes at the cost of one compare-and-set. Held: newcomers wait. Shut: newcomers fail with ENODEV, for
- * good. No lock is held while a caller is inside.
+ * <p>Open: everybody passes at the cost of one compare-and-set. Held: newcomers wait in line. Shut: newcomers fail with
+ * ENODEV, for good. When a held gate is released, those in line are inside, first come first, before anybody else gets in.
+ * No lock is held while a caller is inside.
  */
 final class Gate {
     private static final long SHUT = 1L << 63;
     private static final long HELD = 1L << 62;
     private static final long CALLS = HELD - 1;
+    private static final int TRACES = 16;
 
     private final AtomicLong state = new AtomicLong();
     private final ReentrantLock lock = new ReentrantLock();
-    private final Condition changed = lock.newCondition();
+    private final Condition emptied = lock.newCondition();
+    private final Queue<Waiter> line = new ArrayDeque<>();
+    private volatile String shutReason = "the device has been closed";
+
+    /** Who is inside, for reports only: written without ordering, and two threads may share a place. */
+    private final @Nullable Thread[] traces = new Thread[TRACES];
+
+    private final class Waiter {
+        private final Condition turn = lock.newCondition();
+        private boolean admitted;
+    }
 
     /** Goes in; waits while the gate is held. Pair with {@link #exit}. */
     void enter() {
-        for (; ; ) {
-            long seen = state.get();
-            if ((seen & ~CALLS) != 0) {
-                awaitOpen();
-            } else if (state.compareAndSet(seen, seen + 1)) {
+        long seen = state.get();
+        while ((seen & ~CALLS) == 0) {
+            if (state.compareAndSet(seen, seen + 1)) {
+                trace();
                 return;
             }
+            seen = state.get();
         }
+        awaitAdmission();
+        trace();
     }
 
     /** Goes out. */
     void exit() {
+        Thread thread = Thread.currentThread();
+        int place = place(thread);
+        if (traces[place] == thread) {
+            traces[place] = null;
+        }
         long left = state.decrementAndGet();
         if ((left & ~CALLS) != 0 && (left & CALLS) == 0) {
-            wakeAll();
+            tellEmptied();
         }
     }
 
@@ -48,24 +73,44 @@ final class Gate {
      * @return whether everybody left in time; if not, the gate is held all the same
      */
     boolean hold(Duration patience) {
-        set(HELD);
+        state.updateAndGet(seen -> seen | HELD);
         return awaitEmpty(patience);
     }
 
-    /** Lets newcomers pass again. */
+    /** Lets those in line in, then newcomers. */
     void release() {
-        state.updateAndGet(seen -> seen & ~HELD);
-        wakeAll();
+        lock.lock();
+        try {
+            int waiting = (state.get() & SHUT) == 0 ? line.size() : 0;
+            // One step, so that no newcomer comes in between.
+            state.updateAndGet(seen -> (seen & ~HELD) + waiting);
+            for (int admitted = 0; admitted < waiting; admitted++) {
+                Waiter next = line.remove();
+                next.admitted = true;
+                next.turn.signal();
+            }
+        } finally {
+            lock.unlock();
+        }
     }
 
     /**
-     * Refuses newcomers for good and waits for those inside.
+     * Refuses newcomers and those in line for good, and waits for those inside.
      *
+     * @param reason what whoever is refused is told
      * @return whether everybody left in time
      */
-    boolean shut(Duration patience) {
-        set(SHUT);
-        wakeAll();
+    boolean shut(String reason, Duration patience) {
+        if (!isShut()) {
+            shutReason = reason;
+        }
+        state.updateAndGet(seen -> seen | SHUT);
+        lock.lock();
+        try {
+            line.forEach(waiter -> waiter.turn.signal());
+        } finally {
+            lock.unlock();
+        }
         return awaitEmpty(patience);
     }
 
@@ -74,21 +119,37 @@ final class Gate {
         return (state.get() & SHUT) != 0;
     }
 
-    private void set(long flag) {
-        state.updateAndGet(seen -> seen | flag);
+    /** The threads that are inside, as far as it is known. */
+    List<Thread> inside() {
+        return Arrays.stream(traces).filter(Objects::nonNull).distinct().toList();
     }
 
-    private void awaitOpen() {
+    private void awaitAdmission() {
         lock.lock();
         try {
-            while ((state.get() & ~CALLS) == HELD) {
-                changed.awaitUninterruptibly();
+            Waiter waiter = new Waiter();
+            for (; ; ) {
+                long seen = state.get();
+                if ((seen & SHUT) != 0) {
+                    throw new VfioException(Errno.ENODEV, shutReason);
+                }
+                if ((seen & HELD) != 0) {
+                    break;
+                }
+                if (state.compareAndSet(seen, seen + 1)) {
+                    return;
+                }
+            }
+            line.add(waiter);
+            while (!waiter.admitted) {
+                if (isShut()) {
+                    line.remove(waiter);
+                    throw new VfioException(Errno.ENODEV, shutReason);
+                }
+                waiter.turn.awaitUninterruptibly();
             }
         } finally {
             lock.unlock();
-        }
-        if (isShut()) {
-            throw new VfioException(Errno.ENODEV, "the device has been closed");
         }
     }
 
@@ -102,7 +163,7 @@ final class Gate {
                     return false;
                 }
                 try {
-                    left = changed.awaitNanos(left);
+                    left = emptied.awaitNanos(left);
                 } catch (InterruptedException e) {
                     interrupted = true;
                 }
@@ -116,12 +177,21 @@ final class Gate {
         }
     }
 
-    private void wakeAll() {
+    private void tellEmptied() {
         lock.lock();
         try {
-            changed.signalAll();
+            emptied.signalAll();
         } finally {
             lock.unlock();
         }
+    }
+
+    private void trace() {
+        Thread thread = Thread.currentThread();
+        traces[place(thread)] = thread;
+    }
+
+    private static int place(Thread thread) {
+        return System.identityHashCode(thread) & (TRACES - 1);
     }
 }

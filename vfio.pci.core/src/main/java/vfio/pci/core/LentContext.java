@@ -4,7 +4,6 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
@@ -27,13 +26,29 @@ final class LentContext implements MediationContext {
     private final LentRegions regions = new LentRegions();
     private final LentMemory lentMemory = new LentMemory();
     private final List<RegionInfo> added = new ArrayList<>();
-    private final AtomicBoolean opening = new AtomicBoolean(true);
+    private final TrapSwitch traps;
+    private final Optional<HandOverState> state;
+    private boolean opening = true;
+    private boolean tookOver;
+
+    /** Whether it holds the device; until then it can only wish for a trap. */
+    private boolean holding;
+
+    private boolean trapWish;
     private volatile boolean valid = true;
 
-    LentContext(PciDevice device, Hardware hardware, DmaSpace memory, String mediator) {
+    LentContext(
+            PciDevice device,
+            Hardware hardware,
+            DmaSpace memory,
+            TrapSwitch traps,
+            Optional<HandOverState> state,
+            String mediator) {
         this.device = device;
         this.hardware = hardware;
         this.memory = memory;
+        this.traps = traps;
+        this.state = state;
         logger = System.getLogger(mediator + "." + device.address());
     }
 
@@ -55,7 +70,7 @@ final class LentContext implements MediationContext {
     @Override
     public synchronized int addRegion(RegionInfo region) {
         requireValid();
-        if (!opening.get()) {
+        if (!opening) {
             throw new VfioException(Errno.EINVAL, "regions can be added only while the device is being opened");
         }
         if (region.type() == 0) {
@@ -67,18 +82,31 @@ final class LentContext implements MediationContext {
     }
 
     @Override
-    public Optional<HandOverState> handedOver() {
-        return Optional.empty();
+    public synchronized Optional<HandOverState> handedOver() {
+        tookOver = true;
+        return state;
     }
 
     @Override
     public boolean trap(boolean trapped) {
-        throw new VfioException(Errno.EOPNOTSUPP, "the layout of " + device.address() + " cannot change");
+        requireValid();
+        synchronized (this) {
+            if (!holding) {
+                trapWish = trapped;
+                return traps.inForce();
+            }
+        }
+        return traps.mediationAsks(trapped);
     }
 
     @Override
     public boolean trapRequested() {
-        return false;
+        synchronized (this) {
+            if (!holding) {
+                return trapWish;
+            }
+        }
+        return traps.requested();
     }
 
     @Override
@@ -88,8 +116,19 @@ final class LentContext implements MediationContext {
 
     /** No more regions from now on. Returns those that were added. */
     synchronized List<RegionInfo> endOpening() {
-        opening.set(false);
+        opening = false;
         return List.copyOf(added);
+    }
+
+    /** Whether the mediation has asked for what was left by the one before. */
+    synchronized boolean tookOver() {
+        return tookOver;
+    }
+
+    /** The mediation gets the device. Returns whether it wants to trap. */
+    synchronized boolean hold() {
+        holding = true;
+        return trapWish;
     }
 
     void invalidate() {

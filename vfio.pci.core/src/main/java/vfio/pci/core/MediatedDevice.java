@@ -5,12 +5,13 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.Errno;
@@ -19,16 +20,16 @@ import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.InterruptInfo;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
-import vfio.pci.api.device.RegionInfo.Flag;
 import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.device.Signal;
 import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientFeature;
+import vfio.pci.api.manage.Explanation;
 import vfio.pci.api.manage.HandOverStatistics;
 import vfio.pci.api.manage.OpenDevice;
 import vfio.pci.api.manage.TrapStatus;
-import vfio.pci.api.mediate.Mediation;
-import vfio.pci.api.mediate.Mediation.Result;
 import vfio.pci.api.pci.PciDevice;
+import vfio.pci.api.pci.PciInterrupt;
 
 /**
  * The hardware of one open device with its mediation in front.
@@ -36,74 +37,102 @@ import vfio.pci.api.pci.PciDevice;
  * <p>Every call that reaches mediation or hardware is counted by the gate, so that a mediation is closed, and the hardware
  * given back, only when nobody is inside. No lock is held during such a call.
  */
-final class MediatedDevice implements OpenDevice {
+final class MediatedDevice implements OpenDevice, HandOver.Owner {
     private static final Logger LOGGER = System.getLogger(MediatedDevice.class.getPackageName());
-
-    /** How long calls inside may take to leave; beyond that the device is taken from under them. */
-    private static final Duration DRAIN = Duration.ofSeconds(5);
-
-    private static final String NO_RESULT = "it returned null instead of a result";
-
-    /** Who mediates; replaced as a whole while the gate is held. */
-    private record Layer(
-            @Nullable Mediator mediator, @Nullable LentContext context, Mediation mediation) {}
-
-    private static final Layer PASS_THROUGH = new Layer(null, null, Chosen.PASS_THROUGH);
 
     private final PciDevice device;
     private final String user;
     private final Hardware hardware;
     private final DmaMap dma;
-    private final List<RegionInfo> regions;
-    private final VendorFaults faults;
+    private final Set<ClientFeature> features;
+    private final Core core;
     private final Consumer<MediatedDevice> onClose;
     private final Gate gate = new Gate();
+    private final TrapSwitch traps;
+    private final HandOver handOver;
+    private final ClientLayout layout;
+    private final MediatedRegions regions;
     private final AtomicBoolean closed = new AtomicBoolean();
-    private final CountDownLatch mediationEnded;
     private final CountDownLatch released = new CountDownLatch(1);
-    private volatile Layer layer;
 
+    /** Chooses who mediates. The hardware is owned from now on, unless this fails. */
+    @SuppressWarnings("this-escape")
     MediatedDevice(
             PciDevice device,
             String user,
             Hardware hardware,
             DmaMap dma,
-            Chosen chosen,
-            VendorFaults faults,
+            Set<ClientFeature> features,
+            Core core,
             Consumer<MediatedDevice> onClose) {
         this.device = device;
         this.user = user;
         this.hardware = hardware;
         this.dma = dma;
-        this.regions = chosen.regions();
-        this.faults = faults;
+        this.features = Set.copyOf(features);
+        this.core = core;
         this.onClose = onClose;
-        mediationEnded = new CountDownLatch(chosen.mediator() == null ? 0 : 1);
-        this.layer = new Layer(chosen.mediator(), chosen.context(), chosen.mediation());
+        traps = new TrapSwitch(device.address(), core.calls(), this::tellLate);
+        Choice choice = new Choice(device, hardware, dma, traps, core.faults(), core.calls());
+        handOver = new HandOver(device, user, gate, choice, core, this);
+        Layer first = handOver.open();
+        layout = ClientLayout.of(first.regions(), settings(first).trap(), features);
+        regions = new MediatedRegions(hardware, layout, gate, handOver, core.faults());
+        adopt(first);
     }
 
-    /** Pins the device to its driver; if that has left meanwhile, goes on without it. */
+    /** The device has got its user: pins it to its driver, or goes on without one that has left meanwhile. */
     void pin() {
-        Mediator mediator = layer.mediator();
-        if (mediator != null && !mediator.pin(this)) {
-            mediatorLeft(mediator);
+        handOver.pin();
+    }
+
+    /** A driver's service is going. */
+    void mediatorLeft(Mediator mediator) {
+        handOver.mediatorLeft(mediator);
+    }
+
+    /** A driver has been registered. */
+    void mediatorArrived(Mediator mediator) {
+        handOver.mediatorArrived(mediator);
+    }
+
+    /** Hands the device over to the first of these that takes it. */
+    Explanation rebind(List<Mediator> candidates) {
+        return handOver.rebind(candidates);
+    }
+
+    @Override
+    public boolean pin(Mediator mediator) {
+        return mediator.pin(this);
+    }
+
+    @Override
+    public void unpin(Mediator mediator) {
+        mediator.unpin(this);
+    }
+
+    @Override
+    public Optional<String> objection(List<RegionInfo> offered) {
+        return regions.objection().or(() -> layout.objection(offered, hardware.regionCount()));
+    }
+
+    @Override
+    public void adopt(Layer next) {
+        DeviceSettings settings = settings(next);
+        TrapMode mode = TrapMode.of(next.regions(), layout, settings.trap());
+        boolean wish = next.context() != null && next.context().hold();
+        if (traps.adopt(mode, settings.trapTimeout(), wish)) {
+            tell(next, false);
         }
     }
 
-    /** The driver's service is going: holds accesses back, closes the mediation, goes on as pass-through. */
-    void mediatorLeft(Mediator mediator) {
-        if (layer.mediator() != mediator || gate.isShut()) {
-            awaited(mediationEnded);
-            return;
+    @Override
+    public void fail(String reason) {
+        LOGGER.log(Level.ERROR, "{0} is failed: {1}", device.address(), reason);
+        if (closed.compareAndSet(false, true)) {
+            String firstLine = reason.lines().findFirst().orElse(reason);
+            dispose("the device was failed: " + firstLine, Duration.ZERO);
         }
-        drained(gate.hold(DRAIN), mediator);
-        endMediation();
-        LOGGER.log(
-                Level.WARNING,
-                "{0}: {1} has left; the device is passed through from now on",
-                device.address(),
-                mediator.name());
-        gate.release();
     }
 
     @Override
@@ -118,27 +147,27 @@ final class MediatedDevice implements OpenDevice {
 
     @Override
     public Optional<String> mediator() {
-        return Optional.ofNullable(layer.mediator()).map(Mediator::name);
+        return Optional.ofNullable(handOver.layer().mediator()).map(Mediator::name);
     }
 
     @Override
     public Optional<String> awaiting() {
-        return Optional.empty();
+        return handOver.awaiting();
     }
 
     @Override
     public HandOverStatistics handOvers() {
-        return new HandOverStatistics(0, Duration.ZERO, Duration.ZERO);
+        return handOver.statistics();
     }
 
     @Override
     public Map<String, Long> counters() {
         gate.enter();
-        Layer current = layer;
+        Layer current = handOver.layer();
         try {
             return Map.copyOf(current.mediation().counters());
         } catch (Throwable thrown) {
-            throw contain(current, "counters", thrown);
+            throw core.faults().contain(current.mediator(), "counters", thrown);
         } finally {
             gate.exit();
         }
@@ -146,81 +175,54 @@ final class MediatedDevice implements OpenDevice {
 
     @Override
     public int regionCount() {
-        return regions.size();
+        return layout.count();
     }
 
     @Override
     public RegionInfo regionInfo(int region) {
-        return regions.get(AccessCheck.region(region, regions.size()));
+        RegionInfo known = layout.region(region);
+        return traps.hidesAreas() ? ClientLayout.withoutDisablable(known) : known;
     }
 
     @Override
     public void read(RegionAccess access) {
-        int region = access.region();
-        AccessCheck.access(access, regionInfo(region), Flag.READ);
-        long offset = access.offset();
-        int length = access.length();
-        gate.enter();
-        try {
-            if (mediatedRead(access) == Result.PASS_THROUGH) {
-                hardware.read(passing(access, region, offset, length));
-            }
-        } finally {
-            gate.exit();
-        }
+        regions.read(access);
     }
 
     @Override
     public void write(RegionAccess access) {
-        int region = access.region();
-        AccessCheck.access(access, regionInfo(region), Flag.WRITE);
-        long offset = access.offset();
-        int length = access.length();
-        gate.enter();
-        try {
-            if (mediatedWrite(access) == Result.PASS_THROUGH) {
-                hardware.write(passing(access, region, offset, length));
-            }
-        } finally {
-            gate.exit();
-        }
+        regions.write(access);
     }
 
     @Override
     public @Nullable SharedMemory mmap(int region) {
-        RegionInfo info = regionInfo(region);
-        if (info.mappableAreas().isEmpty()) {
-            return null;
-        }
-        gate.enter();
-        try {
-            SharedMemory own = mediatedMemory(info);
-            if (own != null) {
-                return own;
-            }
-            return region < hardware.regionCount() ? hardware.memory(region) : null;
-        } finally {
-            gate.exit();
-        }
+        return regions.mmap(region);
     }
 
     @Override
     public int interruptCount() {
-        return hardware.interruptCount();
+        return knowsDynamicTrap() ? PciInterrupt.TRAP_CHANGED + 1 : hardware.interruptCount();
     }
 
     @Override
     public InterruptInfo interruptInfo(int index) {
-        if (index < 0 || index >= hardware.interruptCount()) {
+        if (index < 0 || index >= interruptCount()) {
             throw new VfioException(Errno.EINVAL, "there is no interrupt index " + index);
         }
-        return hardware.interruptInfo(index);
+        if (isTrapInterrupt(index)) {
+            return TrapSwitch.INTERRUPT;
+        }
+        return index < hardware.interruptCount() ? hardware.interruptInfo(index) : InterruptInfo.absent(index);
     }
 
     @Override
     public void connect(int index, InterruptAction action, int start, List<@Nullable Signal> signals) {
         AccessCheck.interrupts(interruptInfo(index), start, signals.size());
-        inside(() -> hardware.connect(index, action, start, signals));
+        if (isTrapInterrupt(index)) {
+            inside(() -> signals.forEach(signal -> traps.connect(action, signal)));
+        } else {
+            inside(() -> hardware.connect(index, action, start, signals));
+        }
     }
 
     @Override
@@ -230,13 +232,17 @@ final class MediatedDevice implements OpenDevice {
         if (action != InterruptAction.TRIGGER && !info.is(InterruptInfo.Flag.MASKABLE)) {
             throw new VfioException(Errno.EINVAL, "interrupts of index " + index + " cannot be masked");
         }
-        inside(() -> hardware.act(index, action, start, count));
+        if (!isTrapInterrupt(index)) {
+            inside(() -> hardware.act(index, action, start, count));
+        } else if (count > 0) {
+            inside(() -> traps.act(action).tell(trapped -> tell(handOver.layer(), trapped)));
+        }
     }
 
     @Override
     public void disable(int index) {
         interruptInfo(index);
-        inside(() -> hardware.disable(index));
+        inside(isTrapInterrupt(index) ? traps::disable : () -> hardware.disable(index));
     }
 
     @Override
@@ -269,32 +275,60 @@ final class MediatedDevice implements OpenDevice {
 
     @Override
     public void trap(boolean trapped) {
-        throw new VfioException(Errno.EOPNOTSUPP, "the layout of " + device.address() + " cannot change");
+        inside(() -> traps.administratorAsks(trapped).tell(inForce -> tell(handOver.layer(), inForce)));
     }
 
     @Override
     public TrapStatus trapStatus() {
-        return new TrapStatus(TrapStatus.Mode.NONE, "not supported", false, false, 0, 0, Duration.ZERO);
+        return traps.status();
     }
 
     @Override
     public void track(boolean tracking) {
-        inside(() -> layer.mediation().track(tracking));
+        inside(() -> {
+            Layer current = handOver.layer();
+            try {
+                current.mediation().track(tracking);
+            } catch (Throwable thrown) {
+                throw core.faults().contain(current.mediator(), "track", thrown);
+            }
+        });
     }
 
     @Override
     public void withdraw(String reason) {
+        if (!core.stopping().getAsBoolean() && askBack()) {
+            LOGGER.log(Level.INFO, "{0} is asked back from {1}: {2}", device.address(), user, reason);
+            awaitReleased(core.limits().withdrawal());
+        }
         close();
     }
 
     @Override
     public void close() {
         if (!closed.compareAndSet(false, true)) {
-            awaited(released);
+            awaitReleased(core.limits().vendor().multipliedBy(2));
             return;
         }
-        drained(gate.shut(DRAIN), layer.mediator());
-        endMediation();
+        boolean alone = handOver.begin();
+        dispose("the device has been closed", core.limits().vendor());
+        if (alone) {
+            handOver.end();
+        }
+    }
+
+    private void dispose(String reason, Duration patience) {
+        boolean drained = gate.shut(reason, patience);
+        if (!drained && !patience.isZero()) {
+            LOGGER.log(
+                    Level.ERROR,
+                    "{0}: calls did not return within {1} ms; the device is taken from under them{2}",
+                    device.address(),
+                    patience.toMillis(),
+                    gate.inside().stream().map(VendorCalls::stack).collect(Collectors.joining()));
+        }
+        handOver.close(drained);
+        traps.close();
         guarded("disconnecting interrupts", this::disconnectInterrupts);
         guarded("releasing DMA mappings", () -> dma.clear(hardware));
         guarded("closing the hardware", hardware::close);
@@ -317,49 +351,6 @@ final class MediatedDevice implements OpenDevice {
         }
     }
 
-    private Result mediatedRead(RegionAccess access) {
-        Layer current = layer;
-        try {
-            return Objects.requireNonNull(current.mediation().read(access), NO_RESULT);
-        } catch (Throwable thrown) {
-            throw contain(current, "read", thrown);
-        }
-    }
-
-    private Result mediatedWrite(RegionAccess access) {
-        Layer current = layer;
-        try {
-            return Objects.requireNonNull(current.mediation().write(access), NO_RESULT);
-        } catch (Throwable thrown) {
-            throw contain(current, "write", thrown);
-        }
-    }
-
-    private @Nullable SharedMemory mediatedMemory(RegionInfo info) {
-        Layer current = layer;
-        try {
-            SharedMemory own = current.mediation().mmap(info.index());
-            if (own != null && own.size() < info.size()) {
-                throw new IllegalStateException("its memory is smaller than the region");
-            }
-            return own;
-        } catch (Throwable thrown) {
-            throw contain(current, "mmap of region " + info.index(), thrown);
-        }
-    }
-
-    /** The access as it was checked; a mediation may change its data but not where it goes. */
-    private RegionAccess passing(RegionAccess access, int region, long offset, int length) {
-        if (access.region() != region || access.offset() != offset || access.length() != length) {
-            throw new VfioException(Errno.EIO, "the mediation redirected an access, which it may not");
-        }
-        if (region >= hardware.regionCount()) {
-            throw new VfioException(
-                    Errno.EIO, "region " + region + " exists in its mediation alone and was not answered");
-        }
-        return access;
-    }
-
     private void inside(Runnable call) {
         gate.enter();
         try {
@@ -369,57 +360,57 @@ final class MediatedDevice implements OpenDevice {
         }
     }
 
-    private VfioException contain(Layer current, String call, Throwable thrown) {
-        Mediator mediator = current.mediator();
-        if (mediator == null) {
-            return thrown instanceof VfioException known
-                    ? known
-                    : new VfioException(Errno.EIO, "pass-through failed in " + call, thrown);
-        }
-        return faults.contain(mediator, call, thrown);
+    private boolean knowsDynamicTrap() {
+        return features.contains(ClientFeature.DYNAMIC_TRAP);
     }
 
-    private synchronized Layer takeLayer() {
-        Layer taken = layer;
-        layer = PASS_THROUGH;
-        return taken;
+    private boolean isTrapInterrupt(int index) {
+        return index == PciInterrupt.TRAP_CHANGED && knowsDynamicTrap();
     }
 
-    private void endMediation() {
-        Layer ending = takeLayer();
-        if (ending.mediator() == null) {
-            awaited(mediationEnded);
-            return;
-        }
+    private DeviceSettings settings(Layer of) {
+        Mediator mediator = of.mediator();
+        return core.settings().of(device, mediator == null ? null : mediator.name());
+    }
+
+    private void tell(Layer listener, boolean trapped) {
         try {
-            ending.mediation().close();
+            listener.mediation().trapChanged(trapped);
         } catch (Throwable thrown) {
-            faults.defect(ending.mediator(), "close of " + device.address(), thrown);
+            LOGGER.log(
+                    Level.DEBUG,
+                    "{0}: {1}",
+                    device.address(),
+                    core.faults().contain(listener.mediator(), "trapChanged", thrown));
         }
-        if (ending.context() != null) {
-            ending.context().invalidate();
-        }
-        ending.mediator().unpin(this);
-        mediationEnded.countDown();
     }
 
-    /** Whoever comes second, a closing user or a leaving driver, waits for the first; bounded as draining is. */
-    private void awaited(CountDownLatch first) {
+    private void tellLate(boolean trapped) {
         try {
-            drained(first.await(DRAIN.toSeconds(), TimeUnit.SECONDS), null);
+            inside(() -> tell(handOver.layer(), trapped));
+        } catch (VfioException e) {
+            LOGGER.log(Level.DEBUG, "{0} was closed before its mediation could be told of the trap", device.address());
+        }
+    }
+
+    /** Fires the interrupt that asks a user to give the device back. Returns whether there was somebody to ask. */
+    private boolean askBack() {
+        try {
+            hardware.act(PciInterrupt.REQ, InterruptAction.TRIGGER, 0, 1);
+            return true;
+        } catch (RuntimeException e) {
+            LOGGER.log(Level.DEBUG, "{0} cannot be asked back: {1}", device.address(), e.getMessage());
+            return false;
+        }
+    }
+
+    private void awaitReleased(Duration patience) {
+        try {
+            if (!released.await(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+                LOGGER.log(Level.DEBUG, "{0} was not released within {1} ms", device.address(), patience.toMillis());
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        }
-    }
-
-    private void drained(boolean inTime, @Nullable Mediator mediator) {
-        if (!inTime) {
-            LOGGER.log(
-                    Level.ERROR,
-                    "{0}: a call did not return within {1} s{2}; the device is taken from under it",
-                    device.address(),
-                    DRAIN.toSeconds(),
-                    mediator == null ? "" : " from " + mediator.name());
         }
     }
 }

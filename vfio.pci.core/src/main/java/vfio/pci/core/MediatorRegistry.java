@@ -4,6 +4,7 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.osgi.framework.BundleContext;
@@ -25,12 +26,17 @@ final class MediatorRegistry implements ServiceTrackerCustomizer<MediateOps, Med
             Comparator.comparingInt(Mediator::ranking).reversed().thenComparingLong(Mediator::serviceId);
 
     private final BundleContext context;
+    private final Consumer<Mediator> arrived;
     private final ServiceTracker<MediateOps, Mediator> tracker;
     private volatile List<Mediator> snapshot = List.of();
 
+    /**
+     * @param arrived is told of each driver after it has joined the snapshot
+     */
     @SuppressWarnings("this-escape")
-    MediatorRegistry(BundleContext context) {
+    MediatorRegistry(BundleContext context, Consumer<Mediator> arrived) {
         this.context = context;
+        this.arrived = arrived;
         tracker = new ServiceTracker<>(context, MediateOps.class, this);
     }
 
@@ -58,6 +64,7 @@ final class MediatorRegistry implements ServiceTrackerCustomizer<MediateOps, Med
         }
         Mediator mediator = new Mediator(reference, ops);
         replace(Stream.of(mediator), null);
+        arrived.accept(mediator);
         return mediator;
     }
 

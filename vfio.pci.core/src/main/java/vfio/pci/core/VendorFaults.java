@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 
@@ -19,11 +20,18 @@ final class VendorFaults {
     private final Map<String, AtomicLong> counts = new ConcurrentHashMap<>();
 
     /**
-     * Turns a throwable of a vendor method into the failure of the request. A {@link VfioException} is the vendor's own
-     * answer and passes as it is.
+     * Turns a throwable of a mediation into the failure of the request. A {@link VfioException} is the vendor's own answer
+     * and passes as it is.
+     *
+     * @param mediator whose mediation it is; null for the empty one
      */
-    VfioException contain(Mediator mediator, String call, Throwable thrown) {
-        return thrown instanceof VfioException answer ? answer : defect(mediator, call, thrown);
+    VfioException contain(@Nullable Mediator mediator, String call, Throwable thrown) {
+        if (thrown instanceof VfioException answer) {
+            return answer;
+        }
+        return mediator == null
+                ? new VfioException(Errno.EIO, "pass-through failed in " + call, thrown)
+                : defect(mediator, call, thrown);
     }
 
     /** Counts and reports a throwable of a vendor method that nothing excuses. */

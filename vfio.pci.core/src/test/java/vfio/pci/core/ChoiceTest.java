@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.logging.Level;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import vfio.pci.api.device.Errno;
@@ -22,7 +23,17 @@ import vfio.pci.api.mediate.MediateOps;
 import vfio.pci.api.mediate.MediationContext;
 
 class ChoiceTest {
-    private static final String ID = "8086:154c";
+    /** Who accepted, null if nobody did; and every answer. */
+    private record Chosen(@Nullable Layer layer, List<Verdict> verdicts) {
+        @Nullable
+        Mediator mediator() {
+            return layer == null ? null : layer.mediator();
+        }
+
+        List<RegionInfo> regions() {
+            return layer.regions();
+        }
+    }
 
     private final Setting setting = new Setting();
     private final CapturedLog log = new CapturedLog();
@@ -35,13 +46,12 @@ class ChoiceTest {
 
     @Test
     void nobodyToAskMeansPassThrough() {
-        Chosen chosen = choose();
+        MediatedDevice device = setting.open();
 
-        assertThat(chosen.mediator()).isNull();
-        assertThat(chosen.mediation()).isSameAs(Chosen.PASS_THROUGH);
-        assertThat(chosen.regions()).isEqualTo(setting.hardware.regions);
-        assertThat(chosen.verdicts()).isEmpty();
-        assertThat(chosen.outcome(ID)).isEqualTo("passed through: no vendor driver is registered");
+        assertThat(device.mediator()).isEmpty();
+        assertThat(device.regionInfo(0)).isEqualTo(setting.hardware.regions.get(0));
+        assertThat(setting.explanation().verdicts()).isEmpty();
+        assertThat(setting.explanation().outcome()).isEqualTo("passed through: no vendor driver is registered");
     }
 
     @Test
@@ -54,8 +64,20 @@ class ChoiceTest {
                 .containsExactly(
                         new Verdict("first", 9, 1, Answer.DECLINED, "not mine"),
                         new Verdict("second", 0, 2, Answer.DECLINED, "not mine either"));
-        assertThat(chosen.outcome(ID)).isEqualTo("passed through: nobody claimed 8086:154c");
         assertThat(log.entries(Level.ALL)).as("a decline is no defect").isEmpty();
+    }
+
+    @Test
+    void theExplanationSaysWhatCameOfIt() {
+        setting.registered.add(mediator(1, 9, "first", declining("not mine")));
+        setting.open();
+        assertThat(setting.explanation().outcome()).isEqualTo("passed through: nobody claimed 8086:154c");
+        setting.registered.add(mediator(2, 0, "second", context -> Decision.accept(new FakeMediation())));
+        setting.open();
+        assertThat(setting.explanation().outcome()).isEqualTo("mediated by second");
+        assertThat(setting.explanation().verdicts())
+                .extracting(Verdict::answer)
+                .containsExactly(Answer.DECLINED, Answer.ACCEPTED);
     }
 
     @Test
@@ -67,11 +89,10 @@ class ChoiceTest {
         }));
 
         assertThat(chosen.mediator()).isSameAs(accepting);
-        assertThat(chosen.mediation()).isSameAs(mediation);
+        assertThat(chosen.layer().mediation()).isSameAs(mediation);
         assertThat(chosen.verdicts())
                 .extracting(Verdict::answer, Verdict::reason)
                 .containsExactly(tuple(Answer.DECLINED, "no"), tuple(Answer.ACCEPTED, ""));
-        assertThat(chosen.outcome(ID)).isEqualTo("mediated by second");
         assertThat(mediation.described).isEqualTo(setting.hardware.regions);
     }
 
@@ -83,7 +104,7 @@ class ChoiceTest {
         Chosen chosen = choose(throwing, mediator(2, 0, "good", context -> Decision.accept(new FakeMediation())));
 
         assertThat(chosen.verdicts().get(0)).isEqualTo(new Verdict("broken", 0, 1, Answer.FAILED, "cannot parse"));
-        assertThat(chosen.outcome(ID)).isEqualTo("mediated by good");
+        assertThat(chosen.mediator().name()).isEqualTo("good");
         assertDefect(throwing, "cannot parse");
     }
 
@@ -140,7 +161,7 @@ class ChoiceTest {
 
         assertThat(chosen.verdicts().get(0).answer()).isEqualTo(Answer.FAILED);
         assertThat(chosen.verdicts().get(0).reason()).startsWith("region 0 has size");
-        assertThat(chosen.outcome(ID)).isEqualTo("mediated by good");
+        assertThat(chosen.mediator().name()).isEqualTo("good");
         assertThat(mediation.closed).as("accepted, so it must be closed").hasValue(1);
         assertDefect(impossible, "region 0 has size");
         assertContextsInvalid();
@@ -216,7 +237,9 @@ class ChoiceTest {
     }
 
     private Chosen choose(Mediator... mediators) {
-        return setting.choice().make(List.of(mediators));
+        List<Verdict> verdicts = new ArrayList<>();
+        Layer layer = setting.choice().first(List.of(mediators), Inheritance.NONE, Setting.VENDOR_LIMIT, verdicts);
+        return new Chosen(layer, verdicts);
     }
 
     private void assertDefect(Mediator mediator, String message) {

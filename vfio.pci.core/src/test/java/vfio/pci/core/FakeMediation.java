@@ -2,13 +2,18 @@ package vfio.pci.core;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.SharedMemory;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.Mediation;
 
 /** Counts, and does what a test has set; passes through by default. */
@@ -18,7 +23,10 @@ final class FakeMediation implements Mediation {
     UnaryOperator<@Nullable RegionInfo> description = UnaryOperator.identity();
     Function<RegionAccess, @Nullable Result> onAccess = access -> Result.PASS_THROUGH;
     Function<Integer, @Nullable SharedMemory> onMmap = region -> null;
+    Supplier<@Nullable Optional<HandOverState>> onSuspend = Optional::empty;
+    Consumer<Boolean> onTrapChanged = trapped -> {};
     Runnable onClose = () -> {};
+    final List<Boolean> trapChanges = new CopyOnWriteArrayList<>();
     int reads;
     int writes;
 
@@ -50,6 +58,17 @@ final class FakeMediation implements Mediation {
     @Override
     public @Nullable SharedMemory mmap(int region) {
         return onMmap.apply(region);
+    }
+
+    @Override
+    public Optional<HandOverState> suspend() {
+        return onSuspend.get();
+    }
+
+    @Override
+    public void trapChanged(boolean trapped) {
+        trapChanges.add(trapped);
+        onTrapChanged.accept(trapped);
     }
 
     @Override

@@ -74,7 +74,7 @@ class GateTest {
 
     @Test
     void shutRefusesNewcomersForGood() {
-        assertThat(gate.shut(ZERO)).isTrue();
+        assertThat(gate.shut("closed", ZERO)).isTrue();
 
         assertThat(gate.isShut()).isTrue();
         assertRefused(Errno.ENODEV, gate::enter);
@@ -89,17 +89,17 @@ class GateTest {
         try (Threads threads = new Threads()) {
             threads.start("newcomer", () -> assertRefused(Errno.ENODEV, gate::enter))
                     .awaitBlocked();
-            gate.shut(ZERO);
+            gate.shut("closed", ZERO);
         }
     }
 
     @Test
     void shutWaitsForThoseInside() {
         gate.enter();
-        assertThat(gate.shut(ZERO)).isFalse();
+        assertThat(gate.shut("closed", ZERO)).isFalse();
         try (Threads threads = new Threads()) {
-            Threads.Task closer =
-                    threads.start("closer", () -> assertThat(gate.shut(FOREVER)).isTrue());
+            Threads.Task closer = threads.start(
+                    "closer", () -> assertThat(gate.shut("closed", FOREVER)).isTrue());
             closer.awaitBlocked();
             gate.exit();
         }
@@ -232,7 +232,7 @@ class GateTest {
                 if (round % 2 == 0) {
                     holder.join();
                 }
-                assertThat(used.shut(FOREVER)).isTrue();
+                assertThat(used.shut("closed", FOREVER)).isTrue();
                 assertThat(inside).hasValue(0);
             }
         }

@@ -5,6 +5,7 @@ import static vfio.pci.core.Errors.assertRefused;
 
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import vfio.pci.api.device.DmaMapping;
@@ -21,7 +22,13 @@ class LentContextTest {
             new RegionInfo(2, 0x1000, Set.of(Flag.WRITE), List.of(), 0, 0),
             RegionInfo.absent(3));
     private final DmaMap dma = new DmaMap(ClientMemory.NONE);
-    private final LentContext context = new LentContext(new FakeFunction(hardware), hardware, dma, "vendor");
+    private final LentContext context = new LentContext(
+            new FakeFunction(hardware),
+            hardware,
+            dma,
+            new TrapSwitch(FakeFunction.ADDRESS, new VendorCalls(), trapped -> {}),
+            Optional.empty(),
+            "vendor");
 
     @Test
     void lendsTheHardware() {

@@ -194,7 +194,7 @@ class MediatedAccessTest {
         assertRefused(Errno.EIO, () -> device.read(Setting.access(1, 4, 4))).contains("not answered");
         assertThat(device.mmap(1)).isNull();
         try (CapturedLog log = new CapturedLog()) {
-            setting.mediator.leave();
+            setting.leave(setting.mediator);
             assertThat(log.entries(Level.WARNING)).hasSize(1);
         }
         assertRefused(Errno.EIO, () -> device.read(Setting.access(1, 0, 4))).contains("not answered");

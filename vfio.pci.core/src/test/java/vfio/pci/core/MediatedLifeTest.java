@@ -43,7 +43,7 @@ class MediatedLifeTest {
         mediation.onAccess = access -> Result.DONE;
         MediatedDevice device = setting.open(mediation);
         assertThat(setting.mediator.info().openDevices()).isEqualTo(1);
-        setting.mediator.leave();
+        setting.leave(setting.mediator);
         device.read(Setting.access(0, 0, 4));
 
         assertThat(mediation.closed).hasValue(1);
@@ -66,7 +66,7 @@ class MediatedLifeTest {
         try (Threads threads = new Threads()) {
             threads.start("first reader", () -> device.read(Setting.access(0, 0, 4)));
             await(inside);
-            threads.start("framework", setting.mediator::leave).awaitBlocked();
+            threads.start("framework", () -> setting.leave(setting.mediator)).awaitBlocked();
             threads.start("second reader", () -> device.read(waiting)).awaitBlocked();
             assertThat(mediation.closed).as("closed under a call").hasValue(0);
             leave.countDown();
@@ -80,8 +80,10 @@ class MediatedLifeTest {
 
     @Test
     void aDriverThatLeftBeforeTheDeviceWasPinnedIsNotUsed() {
-        setting.mediator.leave();
-        MediatedDevice device = setting.open(mediation);
+        MediatedDevice device = setting.open(context -> {
+            setting.leave(setting.mediator);
+            return Decision.accept(mediation);
+        });
 
         assertThat(device.mediator()).isEmpty();
         assertThat(mediation.closed).hasValue(1);
@@ -94,7 +96,7 @@ class MediatedLifeTest {
             throw new VfioException(Errno.EBUSY, "cannot close");
         };
         MediatedDevice device = setting.open(mediation);
-        setting.mediator.leave();
+        setting.leave(setting.mediator);
         device.read(Setting.access(0, 0, 4));
 
         assertThat(hardware.reads).isEqualTo(1);
@@ -145,7 +147,7 @@ class MediatedLifeTest {
             for (int closer = 0; closer < 8; closer++) {
                 threads.start("closer " + closer, device::close);
             }
-            threads.start("framework", setting.mediator::leave);
+            threads.start("framework", () -> setting.leave(setting.mediator));
         }
 
         assertThat(mediation.closed).hasValue(1);
@@ -247,7 +249,7 @@ class MediatedLifeTest {
         try (Threads threads = new Threads()) {
             threads.start("closer", device::close);
             await(inside);
-            threads.start("framework", setting.mediator::leave).awaitBlocked();
+            threads.start("framework", () -> setting.leave(setting.mediator)).awaitBlocked();
             leave.countDown();
         }
         assertThat(mediation.closed).hasValue(1);
@@ -259,7 +261,7 @@ class MediatedLifeTest {
         blockClose();
         MediatedDevice device = setting.open(mediation);
         try (Threads threads = new Threads()) {
-            threads.start("framework", setting.mediator::leave);
+            threads.start("framework", () -> setting.leave(setting.mediator));
             await(inside);
             threads.start("closer", device::close).awaitBlocked();
             assertThat(hardware.calls).isEmpty();

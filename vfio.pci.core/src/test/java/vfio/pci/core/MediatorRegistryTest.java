@@ -3,6 +3,7 @@ package vfio.pci.core;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.reflect.Proxy;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -16,9 +17,10 @@ import vfio.pci.api.mediate.Decision;
 import vfio.pci.api.mediate.MediateOps;
 
 class MediatorRegistryTest {
+    private final List<Mediator> arrived = new ArrayList<>();
     private final Set<Object> held = new HashSet<>();
     private @Nullable MediateOps supplied = context -> Decision.decline("no");
-    private final MediatorRegistry registry = new MediatorRegistry(framework());
+    private final MediatorRegistry registry = new MediatorRegistry(framework(), arrived::add);
 
     @Test
     void asksByRankingDescendingThenByServiceIdAscending() {
@@ -33,6 +35,7 @@ class MediatorRegistryTest {
         }
 
         assertThat(names()).containsExactly("a", "b", "c", "d", "e", "f");
+        assertThat(arrived).extracting(Mediator::name).containsExactly("e", "b", "d", "a", "f", "c");
     }
 
     @Test

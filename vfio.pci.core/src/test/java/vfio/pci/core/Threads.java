@@ -63,6 +63,10 @@ final class Threads implements AutoCloseable {
             }
         }
 
+        boolean isRunning() {
+            return thread.isAlive();
+        }
+
         void interrupt() {
             thread.interrupt();
         }

@@ -32,6 +32,8 @@ public record Explanation(PciAddress address, String user, List<Verdict> verdict
     public enum Answer {
         ACCEPTED,
         DECLINED,
+        /** It accepted, but cannot take the device over from the driver before it. */
+        REFUSED,
         /** It threw, returned null, or described a layout that cannot be. */
         FAILED
     }

@@ -1,0 +1,249 @@
+package vfio.pci.core;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static vfio.pci.core.Errors.assertRefused;
+
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.logging.Level;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.InterruptAction;
+import vfio.pci.api.device.SparseArea;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientFeature;
+import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.Mediation.Result;
+import vfio.pci.api.mediate.MediationContext;
+
+/** Drivers that never return, throw everywhere, or never come to rest: they cost their own device at most. */
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class MisbehaviourTest {
+    private final Setting setting = new Setting(new FakeHardware(), Setting.SHORT_LIMIT);
+    private final Setting other = new Setting();
+    private final FakeMediation mediation = new FakeMediation();
+    private final CapturedLog log = new CapturedLog();
+    private final CountDownLatch inside = new CountDownLatch(1);
+    private final CountDownLatch never = new CountDownLatch(1);
+
+    @AfterEach
+    void letGo() {
+        never.countDown();
+        log.close();
+        setting.calls.close();
+        other.calls.close();
+    }
+
+    @Test
+    void aReadThatNeverReturnsCostsTheDeviceWhenItsDriverLeaves() {
+        mediation.onAccess = access -> {
+            block();
+            return Result.DONE;
+        };
+        MediatedDevice device = setting.open(mediation);
+        try (Threads threads = new Threads()) {
+            threads.start("stuck reader", () -> device.read(Setting.access(0, 0, 4)));
+            await(inside);
+            Threads.Task framework = threads.start("framework", () -> setting.leave(setting.mediator));
+            useOtherDeviceUntilEnded(framework);
+
+            assertFailed(device, "calls did not return within");
+            assertThat(failure()).contains("stuck reader", "MisbehaviourTest.block");
+            assertThat(setting.closed).as("free for the next client").containsExactly(device);
+            never.countDown();
+        }
+        assertThat(mediation.closed).as("a call is inside").hasValue(0);
+    }
+
+    @Test
+    void aSuspendThatNeverReturnsCostsTheDevice() {
+        mediation.onSuspend = () -> {
+            block();
+            return Optional.empty();
+        };
+        MediatedDevice device = setting.open(mediation);
+        try (Threads threads = new Threads()) {
+            useOtherDeviceUntilEnded(threads.start("framework", () -> setting.leave(setting.mediator)));
+        }
+
+        assertFailed(device, "vendor's suspend of 0000:03:02.0 did not return within");
+        assertThat(failure()).contains("MisbehaviourTest.block");
+        assertThat(mediation.closed).hasValue(0);
+    }
+
+    @Test
+    void aCloseThatNeverReturnsCostsTheDevice() {
+        mediation.onClose = this::block;
+        MediatedDevice device = setting.open(mediation);
+        try (Threads threads = new Threads()) {
+            useOtherDeviceUntilEnded(threads.start("framework", () -> setting.leave(setting.mediator)));
+        }
+
+        assertFailed(device, "vendor's close of 0000:03:02.0 did not return within");
+        assertThat(failure()).contains("MisbehaviourTest.block");
+    }
+
+    @Test
+    void aCloseThatNeverReturnsDoesNotHoldUpTheUser() {
+        mediation.onClose = this::block;
+        MediatedDevice device = setting.open(mediation);
+        device.close();
+
+        assertThat(setting.closed).containsExactly(device);
+        assertThat(setting.hardware.calls).containsExactly("close");
+    }
+
+    @Test
+    void anOpenThatNeverReturnsIsPassedOverAndWhatItGivesLaterIsClosed() {
+        wait(Duration.ofSeconds(50));
+        MediatedDevice device = setting.open(new FakeMediation());
+        FakeMediation good = new FakeMediation();
+        setting.registered.add(Setting.mediator(8, 0, "stuck", context -> {
+            block();
+            return Decision.accept(mediation);
+        }));
+        setting.registered.add(Setting.mediator(9, 0, "good", context -> Decision.accept(good)));
+        setting.leave(setting.mediator);
+
+        assertThat(device.mediator()).contains("good");
+        assertThat(setting.explanation().verdicts().get(0).reason()).contains("gave no answer within");
+        never.countDown();
+        Awaitility.await().untilAsserted(() -> assertThat(mediation.closed).hasValue(1));
+    }
+
+    @Test
+    void aSuspendThatThrowsLeavesTheDeviceInDoubtAndFailed() {
+        mediation.onSuspend = () -> {
+            throw new LinkageError("half gone");
+        };
+        MediatedDevice device = setting.open(mediation);
+        setting.leave(setting.mediator);
+
+        assertFailed(device, "vendor failed to suspend it: java.lang.LinkageError: half gone");
+        assertThat(mediation.closed).hasValue(1);
+        assertThat(setting.failures()).isEqualTo(1);
+    }
+
+    @Test
+    void nullIsNoState() {
+        mediation.onSuspend = () -> null;
+        MediatedDevice device = setting.open(mediation);
+        setting.leave(setting.mediator);
+
+        assertFailed(device, "it returned null instead of a state");
+        assertThat(mediation.closed).hasValue(1);
+    }
+
+    @Test
+    void whatTheTrapNewsThrowIsContained() {
+        mediation.onTrapChanged = trapped -> {
+            throw new IllegalStateException("no news, please");
+        };
+        mediation.description = region -> region.withAreas(List.of(SparseArea.disablable(0, region.size())));
+        setting.features.add(ClientFeature.DYNAMIC_TRAP);
+        MediatedDevice device = setting.open(mediation);
+        device.trap(true);
+        device.connect(5, InterruptAction.TRIGGER, 0, List.of(new FakeSignal()));
+        device.act(5, InterruptAction.UNMASK, 0, 1);
+
+        assertThat(mediation.trapChanges).containsExactly(true);
+        assertThat(setting.failures()).isEqualTo(1);
+        assertThat(device.trapStatus().inForce()).isTrue();
+    }
+
+    @Test
+    void aThreadThatWasLeftBehindReachesNothing() {
+        AtomicReference<MediationContext> kept = new AtomicReference<>();
+        MediatedDevice device = setting.open(context -> {
+            kept.set(context);
+            return Decision.accept(mediation);
+        });
+        setting.leave(setting.mediator);
+        try (Threads threads = new Threads()) {
+            threads.start("left behind", () -> {
+                MediationContext context = kept.get();
+                assertRefused(Errno.ENODEV, () -> context.hardware().write(Setting.access(0, 0, 4)));
+                assertRefused(Errno.ENODEV, () -> context.memory().read(0, ByteBuffer.allocate(4)));
+                assertRefused(Errno.ENODEV, () -> context.trap(true));
+            });
+        }
+        assertThat(device.mediator()).isEmpty();
+        assertThat(setting.hardware.writes).isZero();
+    }
+
+    @Test
+    void aDriverThatComesAndGoesAThousandTimesServesInBetween() {
+        wait(Duration.ofSeconds(50));
+        MediatedDevice device = setting.open(mediation);
+        Mediator current = setting.mediator;
+        for (int turn = 0; turn < 1000; turn++) {
+            setting.leave(current);
+            current = Setting.mediator(10 + turn, 0, "restless", context -> Decision.accept(new FakeMediation()));
+            setting.arrive(current, device);
+        }
+        device.write(Setting.access(0, 0, 4));
+
+        assertThat(setting.hardware.writes).isEqualTo(1);
+        assertThat(device.mediator()).contains("restless");
+        Awaitility.await().until(() -> setting.calls.busy() == 0);
+    }
+
+    private void wait(Duration duration) {
+        setting.settings = new DeviceSettings(TrapPolicy.DYNAMIC, Duration.ofSeconds(60), duration, true);
+    }
+
+    /** While one device is in trouble, another one answers. */
+    private void useOtherDeviceUntilEnded(Threads.Task trouble) {
+        MediatedDevice free = other.open(new FakeMediation());
+        int accesses = 0;
+        while (trouble.isRunning()) {
+            free.write(Setting.access(0, 0, 4));
+            accesses++;
+        }
+        trouble.join();
+        assertThat(other.hardware.writes).isEqualTo(accesses).isGreaterThan(1000);
+    }
+
+    private void assertFailed(MediatedDevice device, String reason) {
+        assertRefused(Errno.ENODEV, () -> device.read(Setting.access(0, 0, 4)))
+                .contains("the device was failed: ", reason);
+        assertThat(setting.hardware.calls).containsExactly("close");
+        assertThat(setting.mediator.info().openDevices()).isZero();
+        assertThat(failure()).contains("0000:03:02.0 is failed: ", reason);
+    }
+
+    private String failure() {
+        return log.entries(Level.SEVERE).stream()
+                .filter(entry -> entry.contains("is failed"))
+                .findFirst()
+                .orElse("");
+    }
+
+    private void block() {
+        inside.countDown();
+        boolean interrupted = true;
+        while (interrupted) {
+            try {
+                never.await();
+                interrupted = false;
+            } catch (InterruptedException e) {
+                // As stubborn as vendor code can be.
+            }
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new VfioException(Errno.EINTR, "interrupted", e);
+        }
+    }
+}
