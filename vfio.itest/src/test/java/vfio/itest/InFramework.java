@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import javax.inject.Inject;
 import org.awaitility.core.ConditionFactory;
 import org.junit.After;
@@ -35,6 +36,7 @@ import org.osgi.service.cm.Configuration;
 import org.osgi.service.cm.ConfigurationAdmin;
 import org.osgi.util.tracker.ServiceTracker;
 import vfio.pci.api.device.RegionAccess;
+import vfio.pci.api.manage.ClientFeature;
 import vfio.pci.api.manage.ClientMemory;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.MediatorInfo;
@@ -251,8 +253,8 @@ public abstract class InFramework {
     }
 
     /** Opens a function for the user {@code test}. */
-    OpenDevice open(String address) {
-        OpenDevice device = manager().open(PciAddress.parse(address), "test", ClientMemory.NONE);
+    OpenDevice open(String address, ClientFeature... features) {
+        OpenDevice device = manager().open(PciAddress.parse(address), "test", ClientMemory.NONE, Set.of(features));
         opened.add(device);
         return device;
     }

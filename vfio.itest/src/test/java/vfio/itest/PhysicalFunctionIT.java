@@ -14,6 +14,7 @@ import org.ops4j.pax.exam.Option;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.SparseArea;
 import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientFeature;
 import vfio.pci.api.manage.Explanation.Answer;
 import vfio.pci.api.manage.Explanation.Verdict;
 import vfio.pci.api.manage.MediatorInfo;
@@ -150,7 +151,9 @@ public class PhysicalFunctionIT extends InFramework {
         insertXl710(FIRST, 1);
         awaitOffers("VFs of " + FIRST);
 
-        List<SparseArea> areas = open(VF_OF_FIRST).regionInfo(PciRegion.BAR0).areas();
+        List<SparseArea> areas = open(VF_OF_FIRST, ClientFeature.DYNAMIC_TRAP)
+                .regionInfo(PciRegion.BAR0)
+                .areas();
         assertThat(areas)
                 .contains(SparseArea.direct(0, 0x2000))
                 .contains(SparseArea.disablable(0x2000, 0x1000))

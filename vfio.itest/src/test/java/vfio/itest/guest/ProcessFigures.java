@@ -17,10 +17,11 @@ import java.util.stream.Stream;
  * What a process holds, as {@code /proc} says.
  *
  * @param descriptors open file descriptors
- * @param mappings areas of its address space
+ * @param mappings areas of its address space, those of the virtual machine's own memory among them
+ * @param mappedFiles those of files and of shared memory
  * @param threads its threads
  */
-record ProcessFigures(int descriptors, int mappings, int threads) {
+public record ProcessFigures(int descriptors, int mappings, int mappedFiles, int threads) {
     private static final Pattern MAPPING = Pattern.compile("(\\p{XDigit}+)-(\\p{XDigit}+) \\S+ (\\p{XDigit}+) .*");
 
     /**
@@ -29,12 +30,13 @@ record ProcessFigures(int descriptors, int mappings, int threads) {
      * @param offset in the file
      * @param size bytes
      */
-    record FilePart(long offset, long size) {}
+    public record FilePart(long offset, long size) {}
 
-    static ProcessFigures of(long pid) {
+    public static ProcessFigures of(long pid) {
         return new ProcessFigures(
                 entries(folder(pid).resolve("fd")).size(),
                 maps(pid).size(),
+                (int) maps(pid).stream().filter(line -> line.indexOf('/') >= 0).count(),
                 entries(folder(pid).resolve("task")).size());
     }
 
