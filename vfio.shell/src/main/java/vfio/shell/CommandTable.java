@@ -36,6 +36,8 @@ final class CommandTable {
             new Command("mediators", "", "list mediate drivers", NONE),
             new Command("qemu", "DEVICE", "arguments that attach a device to QEMU", DEVICE),
             new Command("explain", "DEVICE", "why a device is mediated as it is", DEVICE),
+            new Command("rebind", "DEVICE [DRIVER]", "hand an open device to another driver", DEVICE),
+            new Command("trap", "DEVICE [on|off|status]", "trap what a client may map for now", DEVICE),
             new Command("open", "DEVICE", "open a device from the shell", DEVICE),
             new Command("close", "DEVICE", "close a device that was opened from the shell", DEVICE),
             new Command("regions", "DEVICE", "list the regions of an open device", DEVICE),

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.manage.DeviceServer.Endpoint;
+import vfio.pci.api.manage.HandOverStatistics;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
 import vfio.pci.api.pci.PciIds;
@@ -20,7 +21,9 @@ import vfio.pci.api.pci.PciIds;
  * @param backend what provides it
  * @param unassignableReason why it cannot be given to a VMM; empty if it can
  * @param user who has it open; empty if nobody has
- * @param mediator who mediates it; empty if it is not open or passed through
+ * @param mediator who mediates it, or why nobody does; empty if it is not open
+ * @param handOvers how often it was handed over; empty if it is not open
+ * @param trap how its disablable areas stand; empty if it is not open
  * @param counters what the mediation counts
  * @param mappings the client memory the device may use
  * @param socket where a VMM reaches it; empty if nowhere
@@ -33,6 +36,8 @@ record DeviceDetail(
         String unassignableReason,
         String user,
         String mediator,
+        String handOvers,
+        String trap,
         Map<String, Long> counters,
         List<DmaMapping> mappings,
         String socket)
@@ -45,7 +50,9 @@ record DeviceDetail(
                 device.backend(),
                 device.unassignableReason().orElse(""),
                 use.map(Use::user).orElse(""),
-                use.flatMap(Use::mediator).orElse(""),
+                use.map(Use::mediation).orElse(""),
+                use.map(Use::handOvers).map(DeviceDetail::text).orElse(""),
+                use.map(Use::trap).map(TrapReport::text).orElse(""),
                 use.map(Use::counters).orElse(Map.of()),
                 use.map(Use::mappings).orElse(List.of()),
                 endpoint.map(place -> place.socket().toString()).orElse(""));
@@ -65,7 +72,9 @@ record DeviceDetail(
         cells.add(Cell.text("socket", socket.isEmpty() ? Cell.NONE : socket));
         cells.add(Cell.text("user", user.isEmpty() ? "nobody" : user));
         if (!user.isEmpty()) {
-            cells.add(Cell.text("mediator", mediator.isEmpty() ? "none, passed through" : mediator));
+            cells.add(Cell.text("mediator", mediator));
+            cells.add(Cell.text("hand-overs", handOvers));
+            cells.add(Cell.text("trap", trap));
             cells.add(Cell.text("counters", Use.text(counters)));
             cells.add(Cell.text(
                     "mappings",
@@ -74,5 +83,12 @@ record DeviceDetail(
                             : mappings.stream().map(DmaMapping::toString).collect(Collectors.joining(" "))));
         }
         return cells;
+    }
+
+    private static String text(HandOverStatistics statistics) {
+        return statistics.count() == 0
+                ? "none"
+                : statistics.count() + ", accesses held back for " + Milliseconds.text(statistics.last())
+                        + " in the last, " + Milliseconds.text(statistics.longest()) + " in the longest";
     }
 }

@@ -15,7 +15,7 @@ import vfio.pci.api.pci.PciDevice;
  * @param verdicts every driver that was asked or would be, in order
  */
 record ExplanationReport(PciAddress address, String outcome, Listing<VerdictRow> verdicts) implements Rendered {
-    /** The last open of a function. */
+    /** The last open or hand-over of a function. */
     static ExplanationReport of(Explanation explanation) {
         List<VerdictRow> rows = IntStream.range(0, explanation.verdicts().size())
                 .mapToObj(i -> VerdictRow.of(i + 1, explanation.verdicts().get(i)))

@@ -8,18 +8,30 @@ import java.util.stream.Collectors;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.DeviceManager;
+import vfio.pci.api.manage.HandOverStatistics;
 import vfio.pci.api.manage.OpenDevice;
+import vfio.pci.api.manage.TrapStatus;
 import vfio.pci.api.pci.PciAddress;
 
 /**
  * Who uses a device, at one moment.
  *
  * @param user who opened it
- * @param mediator the driver that mediates; empty if the device is passed through
+ * @param mediator the driver that mediates; empty if the device is passed through, or waits for a driver
+ * @param awaiting the driver whose successor it waits for; empty if it does not
+ * @param handOvers how often it was handed over
+ * @param trap how its disablable areas stand
  * @param counters what the mediation counts
  * @param mappings the client memory the device may use
  */
-record Use(String user, Optional<String> mediator, Map<String, Long> counters, List<DmaMapping> mappings) {
+record Use(
+        String user,
+        Optional<String> mediator,
+        Optional<String> awaiting,
+        HandOverStatistics handOvers,
+        TrapStatus trap,
+        Map<String, Long> counters,
+        List<DmaMapping> mappings) {
     /** The use of a device; empty if it is not open, or is being closed. */
     static Optional<Use> of(DeviceManager manager, PciAddress address) {
         return manager.opened(address).flatMap(Use::of);
@@ -28,7 +40,13 @@ record Use(String user, Optional<String> mediator, Map<String, Long> counters, L
     private static Optional<Use> of(OpenDevice open) {
         try {
             return Optional.of(new Use(
-                    open.user(), open.mediator(), new TreeMap<>(open.counters()), List.copyOf(open.mappings())));
+                    open.user(),
+                    open.mediator(),
+                    open.awaiting(),
+                    open.handOvers(),
+                    open.trapStatus(),
+                    new TreeMap<>(open.counters()),
+                    List.copyOf(open.mappings())));
         } catch (VfioException closed) {
             return Optional.empty();
         }
@@ -36,7 +54,8 @@ record Use(String user, Optional<String> mediator, Map<String, Long> counters, L
 
     /** The mediation, for people. */
     String mediation() {
-        return mediator.orElse("none, passed through");
+        return mediator.or(() -> awaiting.map(driver -> "waits for a successor of " + driver))
+                .orElse("none, passed through");
     }
 
     /** Counters on one line. */

@@ -79,6 +79,8 @@ class CompletionTest {
                         "vfio:devices",
                         "vfio:qemu",
                         "vfio:explain",
+                        "vfio:rebind",
+                        "vfio:trap",
                         "vfio:open",
                         "vfio:close",
                         "vfio:regions",

@@ -65,6 +65,8 @@ class DeviceCommandsTest {
                         socket      /run/vfio-mediate/0000:03:02.0.sock
                         user        vfio-user pid 4711
                         mediator    i40e
+                        hand-overs  none
+                        trap        dynamic, no
                         counters    reads=3 writes=1
                         mappings    [0x1000, +0x2000)""");
     }

@@ -85,6 +85,8 @@ final class Fakes {
         final List<MediatorInfo> mediators = new ArrayList<>();
         final Map<PciAddress, FakeOpen> opened = new HashMap<>();
         final Map<PciAddress, Explanation> explanations = new HashMap<>();
+        final List<String> rebindRequests = new ArrayList<>();
+        Optional<Explanation> rebound = Optional.empty();
 
         static FakeManager with(PciDevice... present) {
             FakeManager manager = new FakeManager();
@@ -140,7 +142,8 @@ final class Fakes {
 
         @Override
         public Explanation rebind(PciAddress address, Optional<String> driver) {
-            throw new VfioException(Errno.ENODEV, address + " is not open");
+            rebindRequests.add(address + " to " + driver.orElse("anybody"));
+            return rebound.orElseThrow(() -> new VfioException(Errno.ENODEV, address + " is not open"));
         }
 
         @Override
@@ -191,6 +194,7 @@ final class Fakes {
         Optional<String> awaiting = Optional.empty();
         HandOverStatistics handOvers = new HandOverStatistics(0, Duration.ZERO, Duration.ZERO);
         boolean requestedTrap;
+        boolean confirmsTrap;
 
         FakeOpen(FakeManager manager, PciDevice device, String user) {
             this.manager = manager;
@@ -234,7 +238,7 @@ final class Fakes {
                     TrapStatus.Mode.DYNAMIC,
                     "the client knows dynamic trap",
                     requestedTrap,
-                    false,
+                    requestedTrap && confirmsTrap,
                     0,
                     0,
                     Duration.ZERO);

@@ -162,6 +162,9 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
 
     @Override
     public Map<String, Long> counters() {
+        if (handOver.awaiting().isPresent()) {
+            return Map.of();
+        }
         gate.enter();
         Layer current = handOver.layer();
         try {
