@@ -1,7 +1,8 @@
 /**
  * What the core offers to those who serve or administer devices: the protocol server and the shell.
  *
- * <p>{@link vfio.pci.api.manage.DeviceManager} is an OSGi service of the core. Vendor bundles have no business here.
+ * <p>{@link vfio.pci.api.manage.DeviceManager} is an OSGi service of the core, {@link vfio.pci.api.manage.DeviceServer} one of
+ * the protocol server, {@link vfio.pci.api.manage.HotPlug} one of a bus. Vendor bundles have no business here.
  */
 @Export
 @Version("1.1.0")

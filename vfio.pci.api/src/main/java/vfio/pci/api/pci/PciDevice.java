@@ -30,6 +30,9 @@ public interface PciDevice {
     /** Service property: the address of the physical function, present on a VF only. */
     String PHYSICAL_FUNCTION = "pci.physfn";
 
+    /** Service property: a Boolean, whether the function can be given to a VMM; see {@link #unassignableReason}. */
+    String ASSIGNABLE = "pci.assignable";
+
     /** Where the function sits. */
     PciAddress address();
 
@@ -45,7 +48,10 @@ public interface PciDevice {
     /** The number of a VF, counted from 0; {@code -1} if this is not a VF. */
     int virtualFunctionNumber();
 
-    /** Why the function cannot be given to a VMM, as a sentence; empty if it can. */
+    /**
+     * Why the function cannot be given to a VMM, as a sentence; empty if it can. This may change while the function is
+     * present, as when it gets virtual functions; its service property {@link #ASSIGNABLE} changes then.
+     */
     Optional<String> unassignableReason();
 
     /**
@@ -64,6 +70,7 @@ public interface PciDevice {
         properties.put(VENDOR, PciIds.hex4(device.ids().vendor()));
         properties.put(DEVICE, PciIds.hex4(device.ids().device()));
         properties.put(CLASS, String.format("%06x", device.ids().classCode()));
+        properties.put(ASSIGNABLE, device.unassignableReason().isEmpty());
         device.physicalFunction().ifPresent(address -> properties.put(PHYSICAL_FUNCTION, address.toString()));
         return Map.copyOf(properties);
     }
