@@ -15,6 +15,14 @@ final class Capabilities {
     private static final int ALTERNATIVE_ROUTING_ID = 0x000e;
     private static final int SINGLE_ROOT_IO_VIRTUALIZATION = 0x0010;
 
+    /** Offsets within the capability. */
+    static final int SRIOV_CTRL = 0x08;
+
+    static final int SRIOV_NUM_VF = 0x10;
+
+    private static final int SRIOV_CTRL_VFE = 1;
+    private static final int SRIOV_CTRL_MSE = 1 << 3;
+
     private static final int MSI_MASKABLE = 1 << 8;
     private static final int MSI_64_BIT = 1 << 7;
 
@@ -106,15 +114,15 @@ final class Capabilities {
     }
 
     /**
-     * Single root I/O virtualization with the VFs already enabled. The number of VFs comes from configuration, so the
-     * control register is read-only.
+     * Single root I/O virtualization with the VFs already enabled. Their number is given from outside, so the registers that
+     * tell it are read-only: {@link #SRIOV_CTRL} and {@link #SRIOV_NUM_VF}.
      */
     static Capability singleRootIoVirtualization(int offset, VirtualFunctions functions) {
         ConfigImage body = new ConfigImage(0x40)
-                .constant(0x08, 2, functions.enabled() > 0 ? 0x9 : 0)
+                .constant(SRIOV_CTRL, 2, sriovControl(functions.enabled()))
                 .constant(0x0c, 2, functions.total())
                 .constant(0x0e, 2, functions.total())
-                .constant(0x10, 2, functions.enabled())
+                .constant(SRIOV_NUM_VF, 2, functions.enabled())
                 .constant(0x14, 2, functions.offset())
                 .constant(0x16, 2, functions.stride())
                 .constant(0x1a, 2, functions.deviceId())
@@ -128,6 +136,11 @@ final class Capabilities {
                     bar.addressMask());
         }
         return Capability.extended(SINGLE_ROOT_IO_VIRTUALIZATION, 1, offset, body);
+    }
+
+    /** The control register of {@link #singleRootIoVirtualization} with so many VFs. */
+    static int sriovControl(int enabled) {
+        return enabled > 0 ? SRIOV_CTRL_VFE | SRIOV_CTRL_MSE : 0;
     }
 
     /**

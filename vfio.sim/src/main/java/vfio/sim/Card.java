@@ -1,77 +1,70 @@
 package vfio.sim;
 
-import java.util.ArrayList;
-import java.util.List;
+import java.util.function.Function;
+import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.SharedMemory;
+import vfio.pci.api.device.VfioException;
 import vfio.pci.api.pci.PciAddress;
 
-/** The functions that come and go together, physical function first, and their memory. */
-final class Card implements AutoCloseable {
-    private final List<SimulatedFunction> functions = new ArrayList<>();
-    private final MemoryArena memory;
+/**
+ * What kind of card it is: where its functions sit, and how each is made, as after power-on. Immutable.
+ *
+ * @param address of the first function; of the physical function, if there are virtual ones
+ * @param vfs how many virtual functions the card has at first
+ * @param vfMaximum how many it can have
+ * @param first makes the first function
+ * @param virtual makes a virtual function
+ */
+record Card(PciAddress address, int vfs, int vfMaximum, First first, Virtual virtual) {
+    /** Makes the first function. */
+    interface First {
+        DeviceModel make(SharedMemory.Factory memory, int vfs);
+    }
 
-    private Card(SharedMemory.Factory factory) {
-        memory = new MemoryArena(factory);
+    /** Makes a virtual function. */
+    interface Virtual {
+        DeviceModel make(SharedMemory.Factory memory, PciAddress address);
     }
 
     /** An XL710 physical function with its virtual functions. */
-    static Card xl710(PciAddress address, int vfs, SharedMemory.Factory factory) {
-        return build(factory, card -> {
-            String reason = vfs == 0
-                    ? null
-                    : address + " has " + vfs + " virtual functions; assign one of those, or set vfs to 0";
-            card.add(SimulatedFunction.physical(new Xl710Pf(address, card.memory, vfs), reason));
-            for (int number = 0; number < vfs; number++) {
-                PciAddress virtual = Xl710Pf.virtualFunction(address, number);
-                card.add(SimulatedFunction.virtual(new Xl710Vf(virtual, card.memory), address, number));
-            }
-        });
+    static Card xl710(PciAddress address, int vfs) {
+        return new Card(
+                address,
+                vfs,
+                Xl710Pf.MAXIMUM_VFS,
+                (memory, count) -> new Xl710Pf(address, memory, count),
+                (memory, virtual) -> new Xl710Vf(virtual, memory));
     }
 
     /** Integrated graphics. */
-    static Card igd(PciAddress address, int deviceId, long aperture, SharedMemory.Factory factory) {
-        return build(
-                factory,
-                card -> card.add(SimulatedFunction.physical(new Igd(address, card.memory, deviceId, aperture), null)));
+    static Card igd(PciAddress address, int deviceId, long aperture) {
+        return single(address, memory -> new Igd(address, memory, deviceId, aperture));
     }
 
     /** The educational device. */
-    static Card edu(PciAddress address, SharedMemory.Factory factory) {
-        return build(factory, card -> card.add(SimulatedFunction.physical(new Edu(address, card.memory), null)));
+    static Card edu(PciAddress address) {
+        return single(address, memory -> new Edu(address, memory));
     }
 
-    List<SimulatedFunction> functions() {
-        return List.copyOf(functions);
+    private static Card single(PciAddress address, Function<SharedMemory.Factory, DeviceModel> maker) {
+        return new Card(address, 0, 0, (memory, vfs) -> maker.apply(memory), (memory, virtual) -> {
+            throw new IllegalStateException(address + " has no virtual functions");
+        });
     }
 
-    /** Takes the functions away from their users, virtual functions first, and frees the memory. */
-    @Override
-    public void close() {
-        for (int index = functions.size() - 1; index >= 0; index--) {
-            functions.get(index).remove();
-        }
-        memory.close();
-    }
-
-    private void add(SimulatedFunction function) {
-        functions.add(function);
-    }
-
-    private static Card build(SharedMemory.Factory factory, Plan plan) {
-        Card card = new Card(factory);
-        boolean complete = false;
+    /**
+     * Where a virtual function sits.
+     *
+     * @throws VfioException EINVAL if that is beyond the last routing id of the domain
+     */
+    PciAddress virtualFunction(int number) {
         try {
-            plan.fill(card);
-            complete = true;
-            return card;
-        } finally {
-            if (!complete) {
-                card.close();
-            }
+            return Xl710Pf.virtualFunction(address, number);
+        } catch (IllegalArgumentException e) {
+            throw new VfioException(
+                    Errno.EINVAL,
+                    "there is no address for virtual function " + number + " of " + address + ": " + e.getMessage(),
+                    e);
         }
-    }
-
-    private interface Plan {
-        void fill(Card card);
     }
 }

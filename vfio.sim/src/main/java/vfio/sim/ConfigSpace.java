@@ -74,6 +74,15 @@ final class ConfigSpace {
         return (values[PciConfig.COMMAND] & 0xff) | ((values[PciConfig.COMMAND + 1] & 0xff) << 8);
     }
 
+    /** Gives a read-only field another value, which is its value after power-on too. */
+    synchronized void constant(int offset, int width, long value) {
+        for (int index = 0; index < width; index++) {
+            byte part = (byte) (value >>> (Byte.SIZE * index));
+            resetValues[offset + index] = part;
+            values[offset + index] = part;
+        }
+    }
+
     /** Brings every register back to its value after power-on. */
     synchronized void reset() {
         System.arraycopy(resetValues, 0, values, 0, values.length);

@@ -53,6 +53,16 @@ abstract class DeviceModel implements Regions, ConfigSpace.Function {
         return false;
     }
 
+    /** How many virtual functions the function has. */
+    int virtualFunctions() {
+        return 0;
+    }
+
+    /** Changes how many virtual functions the function has, if it can have any. */
+    void setVirtualFunctions(int count) {
+        throw new IllegalStateException(address + " cannot have virtual functions");
+    }
+
     final PciIds ids() {
         return layout.ids();
     }
@@ -67,6 +77,11 @@ abstract class DeviceModel implements Regions, ConfigSpace.Function {
 
     final boolean isBusMaster() {
         return (config.command() & PciConfig.COMMAND_MASTER) != 0;
+    }
+
+    /** Gives a read-only field of configuration space another value, which a reset keeps. */
+    final void constant(int offset, int width, long value) {
+        config.constant(offset, width, value);
     }
 
     /** Allocates the memory of a BAR of the layout. */

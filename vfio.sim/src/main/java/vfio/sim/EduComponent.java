@@ -30,13 +30,13 @@ public final class EduComponent {
         String address();
     }
 
-    private final SimulatedBus.InsertedCard card;
+    private final InsertedCard card;
 
     @Activate
     public EduComponent(
             Configuration configuration, @Reference SimulatedBus bus, @Reference SharedMemory.Factory memory) {
         card = bus.insert(
-                PID + " " + configuration.address(), () -> Card.edu(PciAddress.parse(configuration.address()), memory));
+                PID + " " + configuration.address(), () -> Card.edu(PciAddress.parse(configuration.address())), memory);
     }
 
     @Deactivate

@@ -45,12 +45,12 @@ public final class IgdComponent {
         int aperture() default 256;
     }
 
-    private final SimulatedBus.InsertedCard card;
+    private final InsertedCard card;
 
     @Activate
     public IgdComponent(
             Configuration configuration, @Reference SimulatedBus bus, @Reference SharedMemory.Factory memory) {
-        card = bus.insert(PID + " " + configuration.address(), () -> card(configuration, memory));
+        card = bus.insert(PID + " " + configuration.address(), () -> card(configuration), memory);
     }
 
     @Deactivate
@@ -58,7 +58,7 @@ public final class IgdComponent {
         card.close();
     }
 
-    private static Card card(Configuration configuration, SharedMemory.Factory memory) {
+    private static Card card(Configuration configuration) {
         PciAddress address = PciAddress.parse(configuration.address());
         String device = configuration.device();
         if (!DEVICE_ID.matcher(device).matches()) {
@@ -69,6 +69,6 @@ public final class IgdComponent {
             throw new IllegalArgumentException(
                     "aperture is " + aperture + " MiB; it must be a power of two from 1 to " + MAXIMUM_APERTURE);
         }
-        return Card.igd(address, Integer.parseInt(device, 16), (long) aperture << 20, memory);
+        return Card.igd(address, Integer.parseInt(device, 16), (long) aperture << 20);
     }
 }

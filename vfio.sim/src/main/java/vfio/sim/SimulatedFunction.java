@@ -16,26 +16,27 @@ final class SimulatedFunction implements PciDevice {
     private final DeviceModel model;
     private final @Nullable PciAddress physicalFunction;
     private final int virtualFunctionNumber;
-    private final @Nullable String unassignableReason;
     private final AtomicReference<@Nullable OpenFunction> user = new AtomicReference<>();
     private volatile boolean removed;
 
-    private SimulatedFunction(
-            DeviceModel model, @Nullable PciAddress physicalFunction, int number, @Nullable String unassignableReason) {
+    private SimulatedFunction(DeviceModel model, @Nullable PciAddress physicalFunction, int number) {
         this.model = model;
         this.physicalFunction = physicalFunction;
         this.virtualFunctionNumber = number;
-        this.unassignableReason = unassignableReason;
     }
 
     /** A function that is not virtual. */
-    static SimulatedFunction physical(DeviceModel model, @Nullable String unassignableReason) {
-        return new SimulatedFunction(model, null, -1, unassignableReason);
+    static SimulatedFunction physical(DeviceModel model) {
+        return new SimulatedFunction(model, null, -1);
     }
 
     /** A virtual function. */
     static SimulatedFunction virtual(DeviceModel model, PciAddress physicalFunction, int number) {
-        return new SimulatedFunction(model, physicalFunction, number, null);
+        return new SimulatedFunction(model, physicalFunction, number);
+    }
+
+    DeviceModel model() {
+        return model;
     }
 
     @Override
@@ -65,7 +66,11 @@ final class SimulatedFunction implements PciDevice {
 
     @Override
     public Optional<String> unassignableReason() {
-        return Optional.ofNullable(unassignableReason);
+        int vfs = model.virtualFunctions();
+        return vfs == 0
+                ? Optional.empty()
+                : Optional.of(address() + " has " + vfs + (vfs == 1 ? " virtual function" : " virtual functions")
+                        + "; assign one of those, or give it none with sim:vfs " + address() + " 0");
     }
 
     @Override
@@ -74,18 +79,34 @@ final class SimulatedFunction implements PciDevice {
         if (!user.compareAndSet(null, opened)) {
             throw new VfioException(Errno.EBUSY, address() + " is in use; close it where it is open first");
         }
-        // Checked after taking the function: a removal that comes later finds the user and closes it.
-        if (removed) {
-            user.set(null);
-            throw new VfioException(Errno.ENODEV, address() + " has been removed from the simulated bus");
-        }
+        boolean complete = false;
         try {
+            // Checked after taking the function: a removal, or virtual functions, that come later find the user.
+            requireAvailable();
             model.attach(memory);
-        } catch (RuntimeException e) {
-            user.set(null);
-            throw e;
+            complete = true;
+            return opened;
+        } finally {
+            if (!complete) {
+                user.set(null);
+            }
         }
-        return opened;
+    }
+
+    /**
+     * Changes how many virtual functions it has.
+     *
+     * @throws VfioException EBUSY if it would have some while somebody has it open
+     */
+    void setVirtualFunctions(int count) {
+        int before = model.virtualFunctions();
+        model.setVirtualFunctions(count);
+        if (count > 0 && user.get() != null) {
+            model.setVirtualFunctions(before);
+            throw new VfioException(
+                    Errno.EBUSY,
+                    address() + " is in use itself; it can have virtual functions when it has been closed");
+        }
     }
 
     /** Takes the function away from its user, if it has one, and lets nobody open it again. */
@@ -100,6 +121,15 @@ final class SimulatedFunction implements PciDevice {
     @Override
     public String toString() {
         return address() + " " + ids().id();
+    }
+
+    private void requireAvailable() {
+        if (removed) {
+            throw new VfioException(Errno.ENODEV, address() + " has been removed from the simulated bus");
+        }
+        unassignableReason().ifPresent(reason -> {
+            throw new VfioException(Errno.EPERM, reason);
+        });
     }
 
     private void released(OpenFunction opened) {

@@ -41,12 +41,12 @@ public final class Xl710Component {
         int vfs() default 2;
     }
 
-    private final SimulatedBus.InsertedCard card;
+    private final InsertedCard card;
 
     @Activate
     public Xl710Component(
             Configuration configuration, @Reference SimulatedBus bus, @Reference SharedMemory.Factory memory) {
-        card = bus.insert(PID + " " + configuration.address(), () -> card(configuration, memory));
+        card = bus.insert(PID + " " + configuration.address(), () -> card(configuration), memory);
     }
 
     @Deactivate
@@ -54,13 +54,13 @@ public final class Xl710Component {
         card.close();
     }
 
-    private static Card card(Configuration configuration, SharedMemory.Factory memory) {
+    private static Card card(Configuration configuration) {
         PciAddress address = PciAddress.parse(configuration.address());
         int vfs = configuration.vfs();
         if (vfs < 0 || vfs > Xl710Pf.MAXIMUM_VFS) {
             throw new IllegalArgumentException(
                     "vfs is " + vfs + "; it must be 0 to " + Xl710Pf.MAXIMUM_VFS + " for an XL710");
         }
-        return Card.xl710(address, vfs, memory);
+        return Card.xl710(address, vfs);
     }
 }

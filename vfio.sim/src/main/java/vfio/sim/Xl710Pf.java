@@ -9,7 +9,7 @@ import vfio.pci.api.pci.PciRegion;
 /**
  * The physical function of an Intel XL710: identity, SR-IOV and storage where its registers are.
  *
- * <p>Its VFs are enabled from the start, as many as it is configured with. The first has the routing id of the physical
+ * <p>Its VFs are enabled from the start, and their number is given from outside, as its driver would. The first has the routing id of the physical
  * function plus {@link #FIRST_VF_OFFSET}, the others follow at {@link #VF_STRIDE}.
  */
 final class Xl710Pf extends DeviceModel {
@@ -19,12 +19,28 @@ final class Xl710Pf extends DeviceModel {
 
     private static final int VECTORS = 129;
     private static final int MSIX_PENDING = 0x1000;
+    private static final int SRIOV = 0x160;
+
+    private volatile int virtualFunctions;
 
     /** @param vfs how many virtual functions it has, 0 to {@link #MAXIMUM_VFS} */
     Xl710Pf(PciAddress address, SharedMemory.Factory factory, int vfs) {
         super(address, layout(vfs));
+        virtualFunctions = vfs;
         install(PciRegion.BAR0, allocate(factory, PciRegion.BAR0), List.of());
         install(PciRegion.BAR3, allocate(factory, PciRegion.BAR3), MsixTable.registers(interrupts(), 0, MSIX_PENDING));
+    }
+
+    @Override
+    int virtualFunctions() {
+        return virtualFunctions;
+    }
+
+    @Override
+    void setVirtualFunctions(int count) {
+        virtualFunctions = count;
+        constant(SRIOV + Capabilities.SRIOV_CTRL, 2, Capabilities.sriovControl(count));
+        constant(SRIOV + Capabilities.SRIOV_NUM_VF, 2, count);
     }
 
     /**
@@ -48,7 +64,7 @@ final class Xl710Pf extends DeviceModel {
                 .capability(Capabilities.advancedErrorReporting(0x100))
                 .capability(Capabilities.alternativeRoutingId(0x150))
                 .capability(Capabilities.singleRootIoVirtualization(
-                        0x160,
+                        SRIOV,
                         new Capabilities.VirtualFunctions(
                                 MAXIMUM_VFS, vfs, FIRST_VF_OFFSET, VF_STRIDE, Xl710Vf.DEVICE_ID, Xl710Vf.bars())))
                 .build();

@@ -17,17 +17,11 @@ import vfio.pci.api.device.VfioException;
 import vfio.pci.api.pci.PciDevice;
 
 class ComponentsTest {
-    private final List<PciDevice> present = new ArrayList<>();
-    private final List<String> history = new ArrayList<>();
+    private final Publications publications = new Publications();
+    private final List<PciDevice> present = publications.present;
+    private final List<String> history = publications.history;
     private final HeapMemory.Factory memory = new HeapMemory.Factory();
-    private final SimulatedBus bus = new SimulatedBus(device -> {
-        present.add(device);
-        history.add("+" + device.address());
-        return () -> {
-            present.remove(device);
-            history.add("-" + device.address());
-        };
-    });
+    private final SimulatedBus bus = new SimulatedBus(publications);
 
     @Test
     void physicalFunctionComesFirstAndGoesLast() {
@@ -137,7 +131,17 @@ class ComponentsTest {
             if (device.virtualFunctionNumber() == 0) {
                 throw new IllegalStateException("no");
             }
-            return () -> gone.add(device.address().toString());
+            return new Publication() {
+                @Override
+                public void changed() {
+                    throw new AssertionError("nothing has changed");
+                }
+
+                @Override
+                public void withdraw() {
+                    gone.add(device.address().toString());
+                }
+            };
         });
         assertThatExceptionOfType(IllegalStateException.class)
                 .isThrownBy(() -> new Xl710Component(xl710("0000:03:00.0", 2), failing, memory));

@@ -18,7 +18,7 @@ import vfio.pci.api.pci.PciRegion;
 
 class EduTest {
     private final GuestMemory guest = new GuestMemory(0x10000);
-    private final SimulatedFunction function = SimulatedFunction.physical(Functions.edu(), null);
+    private final SimulatedFunction function = SimulatedFunction.physical(Functions.edu());
     private final CountingSignal signal = new CountingSignal();
     private Hardware edu = function.open(guest);
     private Accessor bar = new Accessor(edu, PciRegion.BAR0);
