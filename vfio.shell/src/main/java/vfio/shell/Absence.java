@@ -11,5 +11,9 @@ final class Absence {
             "No mediate drivers are registered, so devices are passed through. They come from"
                     + " vendor bundles such as mediate.i40e: felix:lb shows whether they are active.";
 
+    static final String NO_PLACES =
+            "The simulated bus is empty. It has one card for each configuration of vfio.sim.xl710,"
+                    + " vfio.sim.igd or vfio.sim.edu in the etc folder.";
+
     private Absence() {}
 }

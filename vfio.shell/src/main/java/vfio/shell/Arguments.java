@@ -29,6 +29,14 @@ final class Arguments {
         }
     }
 
+    /** How many there shall be of something. */
+    static int count(String what, String text) {
+        if (!text.matches("[0-9]{1,9}")) {
+            throw new CommandException("'" + text + "' is no number of " + what + ": write one like 4");
+        }
+        return Integer.parseInt(text);
+    }
+
     /** The width of an access in bytes. */
     static int width(String text) {
         long width = number("width", text);

@@ -8,22 +8,38 @@ final class CommandTable {
     enum Argument {
         DEVICE,
         REGION,
+        /** A function that can be pulled out. */
+        PLUGGED,
+        /** A function that can be put back. */
+        UNPLUGGED,
+        /** A function that can have virtual functions. */
+        PHYSICAL,
         OTHER
     }
 
     /**
      * A command.
      *
+     * @param scope of its name
      * @param name without its scope
      * @param usage its arguments, for people
      * @param description a few words
      * @param arguments what may stand at each position
      */
-    record Command(String name, String usage, String description, List<Argument> arguments) {
+    record Command(String scope, String name, String usage, String description, List<Argument> arguments) {
+        Command(String name, String usage, String description, List<Argument> arguments) {
+            this("vfio", name, usage, description, arguments);
+        }
+
+        /** Its name with its scope. */
+        String fullName() {
+            return scope + ":" + name;
+        }
+
         /** What is wrong when the arguments do not fit. */
         CommandException misused() {
-            String call = "vfio:" + name + (usage.isEmpty() ? "" : " " + usage);
-            return new CommandException("usage: " + call + " (help vfio:" + name + " says more)");
+            String call = fullName() + (usage.isEmpty() ? "" : " " + usage);
+            return new CommandException("usage: " + call + " (help " + fullName() + " says more)");
         }
     }
 
@@ -44,14 +60,24 @@ final class CommandTable {
             new Command("read", "DEVICE REGION OFFSET [WIDTH]", "read from a region of an open device", REGISTER),
             new Command("write", "DEVICE REGION OFFSET VALUE [WIDTH]", "write to a region of an open device", REGISTER),
             new Command("irqs", "DEVICE", "list the interrupts of an open device", DEVICE),
-            new Command("version", "", "list bundles with their Git revisions", NONE));
+            new Command("version", "", "list bundles with their Git revisions", NONE),
+            new Command("sim", "devices", "", "list the places of the simulated bus", NONE),
+            new Command("sim", "remove", "[--only] DEVICE", "pull a function out", List.of(Argument.PLUGGED)),
+            new Command("sim", "add", "DEVICE", "put a function back", List.of(Argument.UNPLUGGED)),
+            new Command(
+                    "sim",
+                    "vfs",
+                    "DEVICE NUMBER",
+                    "change how many virtual functions there are",
+                    List.of(Argument.PHYSICAL, Argument.OTHER)));
 
     private CommandTable() {}
 
-    /** The command of a name. */
+    /** The command of a name, with its scope or without; the first that bears it. */
     static Command named(String name) {
         return COMMANDS.stream()
-                .filter(command -> command.name().equals(name))
+                .filter(command ->
+                        command.name().equals(name) || command.fullName().equals(name))
                 .findFirst()
                 .orElseThrow();
     }

@@ -4,6 +4,7 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.CommandSessionListener;
 import org.jspecify.annotations.Nullable;
@@ -13,6 +14,8 @@ import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
 import vfio.pci.api.manage.DeviceManager;
+import vfio.pci.api.manage.HotPlug;
+import vfio.pci.api.manage.HotPlug.Place;
 import vfio.shell.CommandTable.Argument;
 
 /**
@@ -41,6 +44,12 @@ public final class Completion implements CommandSessionListener {
             policyOption = ReferencePolicyOption.GREEDY)
     volatile @Nullable DeviceManager manager;
 
+    @Reference(
+            cardinality = ReferenceCardinality.OPTIONAL,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    volatile @Nullable HotPlug hotPlug;
+
     @Override
     public void beforeExecute(CommandSession session, CharSequence command) {
         if (!(session.get(COMPLETIONS) instanceof Map) || session.get(SELF) == this) {
@@ -67,16 +76,24 @@ public final class Completion implements CommandSessionListener {
      * @param words the command line
      */
     public List<String> candidates(int index, List<?> words) {
-        String name = words.get(0).toString().replaceFirst("^vfio:", "");
-        List<Argument> arguments = CommandTable.named(name).arguments();
-        if (index < 1 || index > arguments.size()) {
+        List<Argument> arguments = CommandTable.named(words.get(0).toString()).arguments();
+        int position = index - 1 - options(words.subList(0, Math.min(index, words.size())));
+        if (position < 0 || position >= arguments.size()) {
             return List.of();
         }
-        return switch (arguments.get(index - 1)) {
+        return switch (arguments.get(position)) {
             case DEVICE -> deviceNames();
             case REGION -> Arguments.regionNames();
+            case PLUGGED -> places(Place::present);
+            case UNPLUGGED -> places(place -> !place.present());
+            case PHYSICAL -> places(place -> place.virtualFunctionMaximum() > 0);
             case OTHER -> List.of();
         };
+    }
+
+    private static int options(List<?> words) {
+        return (int)
+                words.stream().filter(word -> word.toString().startsWith("--")).count();
     }
 
     private List<String> deviceNames() {
@@ -88,10 +105,20 @@ public final class Completion implements CommandSessionListener {
                         .toList();
     }
 
+    private List<String> places(Predicate<Place> wanted) {
+        HotPlug present = hotPlug;
+        return present == null
+                ? List.of()
+                : present.places().stream()
+                        .filter(wanted)
+                        .map(place -> place.function().address().toString())
+                        .toList();
+    }
+
     private static String script() {
         StringBuilder script = new StringBuilder();
         for (CommandTable.Command command : CommandTable.COMMANDS) {
-            String complete = "gogo:complete -c vfio:" + command.name();
+            String complete = "gogo:complete -c " + command.fullName();
             script.append(complete).append(" -e\n");
             script.append(complete).append(" -d '" + command.description() + "'\n");
             if (!command.arguments().isEmpty()) {

@@ -23,6 +23,15 @@ final class DeviceName {
      * @throws CommandException if it is not an address, or none or several of the known ones
      */
     static PciAddress resolve(String text, Collection<PciAddress> known) {
+        return resolve(text, known, "is not present; vfio:devices lists what is");
+    }
+
+    /**
+     * The address that is meant.
+     *
+     * @param absence what to say of one that is none of the known
+     */
+    static PciAddress resolve(String text, Collection<PciAddress> known, String absence) {
         Matcher matcher = FORM.matcher(text);
         if (!matcher.matches()) {
             throw new CommandException(
@@ -33,7 +42,7 @@ final class DeviceName {
                 .sorted()
                 .toList();
         if (meant.isEmpty()) {
-            throw new CommandException(text + " is not present; vfio:devices lists what is");
+            throw new CommandException(text + " " + absence);
         }
         if (meant.size() > 1) {
             throw new CommandException(text + " is not unique, it could be "

@@ -17,11 +17,22 @@ final class Request {
      * @throws CommandException if there is no manager, or in place of a {@link VfioException}
      */
     static <T> T with(@Nullable DeviceManager manager, Function<DeviceManager, T> request) {
-        if (manager == null) {
-            throw new CommandException("there is no device manager: is the bundle vfio.pci.core active? See felix:lb");
+        return with(manager, "device manager", "vfio.pci.core", request);
+    }
+
+    /**
+     * Runs a request with a service.
+     *
+     * @param what the service is, for people
+     * @param bundle that offers it
+     * @throws CommandException if it is not there, or in place of a {@link VfioException}
+     */
+    static <S, T> T with(@Nullable S service, String what, String bundle, Function<S, T> request) {
+        if (service == null) {
+            throw new CommandException("there is no " + what + ": is the bundle " + bundle + " active? See felix:lb");
         }
         try {
-            return request.apply(manager);
+            return request.apply(service);
         } catch (VfioException e) {
             throw new CommandException(e);
         }

@@ -35,6 +35,7 @@ class CompletionTest {
     @BeforeEach
     void register() {
         completion.manager = gogo.manager;
+        completion.hotPlug = gogo.bus;
         gogo.processor.addCommand("gogo", complete, "complete");
         gogo.processor.addListener(completion);
     }
@@ -86,7 +87,10 @@ class CompletionTest {
                         "vfio:regions",
                         "vfio:read",
                         "vfio:write",
-                        "vfio:irqs");
+                        "vfio:irqs",
+                        "sim:remove",
+                        "sim:add",
+                        "sim:vfs");
 
         assertThat(evaluate(expressions.get("vfio:open"), 1, "vfio:open", ""))
                 .isEqualTo(List.of("0000:00:02.0", "0000:03:00.0", "0000:03:02.0"));
@@ -94,6 +98,19 @@ class CompletionTest {
                 .isEqualTo(Arguments.regionNames());
         assertThat(evaluate(expressions.get("vfio:open"), 2, "open", "0000:03:02.0", ""))
                 .isEqualTo(List.of());
+    }
+
+    @Test
+    void simulatedFunctionsAreOfferedWhereTheyFit() {
+        assertThat(completion.candidates(1, List.of("sim:remove", ""))).containsExactly("0000:00:02.0", "0000:03:00.0");
+        assertThat(completion.candidates(2, List.of("remove", "--only", ""))).hasSize(2);
+        assertThat(completion.candidates(2, List.of("remove", "3:0.0", ""))).isEmpty();
+        assertThat(completion.candidates(1, List.of("sim:add", ""))).containsExactly("0000:03:02.0");
+        assertThat(completion.candidates(1, List.of("sim:vfs", ""))).containsExactly("0000:03:00.0");
+        assertThat(completion.candidates(1, List.of("sim:devices", ""))).isEmpty();
+        assertThat(completion.candidates(1, List.of("devices", ""))).hasSize(3);
+        completion.hotPlug = null;
+        assertThat(completion.candidates(1, List.of("sim:remove", ""))).isEmpty();
     }
 
     @Test

@@ -28,6 +28,7 @@ import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.DeviceServer;
 import vfio.pci.api.manage.Explanation;
 import vfio.pci.api.manage.HandOverStatistics;
+import vfio.pci.api.manage.HotPlug;
 import vfio.pci.api.manage.MediatorInfo;
 import vfio.pci.api.manage.OpenDevice;
 import vfio.pci.api.manage.TrapStatus;
@@ -154,6 +155,47 @@ final class Fakes {
         @Override
         public Optional<Explanation> explain(PciAddress address) {
             return Optional.ofNullable(explanations.get(address));
+        }
+    }
+
+    /** A bus that remembers what it was asked for; the VF is missing. */
+    static final class FakeHotPlug implements HotPlug {
+        final List<Place> places = new ArrayList<>(
+                List.of(new Place(IGD, true, 0, 0), new Place(PF, true, 1, 32), new Place(VF, false, 0, 0)));
+        final List<String> requests = new ArrayList<>();
+        List<PciAddress> answer = List.of();
+
+        @Override
+        public List<Place> places() {
+            return List.copyOf(places);
+        }
+
+        @Override
+        public List<PciAddress> remove(PciAddress address) {
+            return asked("remove " + address);
+        }
+
+        @Override
+        public void removeAlone(PciAddress address) {
+            asked("remove alone " + address);
+        }
+
+        @Override
+        public List<PciAddress> add(PciAddress address) {
+            return asked("add " + address);
+        }
+
+        @Override
+        public List<PciAddress> setVirtualFunctions(PciAddress physicalFunction, int count) {
+            if (count > 32) {
+                throw new VfioException(Errno.EINVAL, physicalFunction + " can have 0 to 32");
+            }
+            return asked("vfs " + physicalFunction + " " + count);
+        }
+
+        private List<PciAddress> asked(String request) {
+            requests.add(request);
+            return answer;
         }
     }
 

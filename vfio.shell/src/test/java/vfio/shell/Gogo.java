@@ -7,6 +7,7 @@ import org.apache.felix.gogo.runtime.CommandProcessorImpl;
 import org.apache.felix.gogo.runtime.threadio.ThreadIOImpl;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Converter;
+import vfio.shell.Fakes.FakeHotPlug;
 import vfio.shell.Fakes.FakeManager;
 import vfio.shell.Fakes.FakeServer;
 
@@ -14,6 +15,8 @@ import vfio.shell.Fakes.FakeServer;
 final class Gogo implements AutoCloseable {
     final ThreadIOImpl threadIo = new ThreadIOImpl();
     final CommandProcessorImpl processor = new CommandProcessorImpl(threadIo);
+    final FakeHotPlug bus = new FakeHotPlug();
+    final HotPlugCommands plug = new HotPlugCommands();
     final FakeManager manager = FakeManager.with(Fakes.PF, Fakes.VF, Fakes.IGD);
 
     Gogo() {
@@ -28,6 +31,10 @@ final class Gogo implements AutoCloseable {
         }
         for (String function : new String[] {"open", "close", "regions", "read", "write", "irqs"}) {
             processor.addCommand("vfio", access, function);
+        }
+        plug.bus = bus;
+        for (String function : new String[] {"devices", "remove", "add", "vfs"}) {
+            processor.addCommand("sim", plug, function);
         }
         processor.addConverter(new ResultConverter());
     }

@@ -69,6 +69,9 @@ class GogoTest {
         "read 3:2.0 bar0, usage: vfio:read DEVICE REGION OFFSET [WIDTH] (help vfio:read says more)",
         "write 3:2.0 bar0 0 0 4 5, usage: vfio:write DEVICE REGION OFFSET VALUE [WIDTH] (help vfio:write says more)",
         "devices a b, usage: vfio:devices [DEVICE] (help vfio:devices says more)",
+        "sim:remove, usage: sim:remove [--only] DEVICE (help sim:remove says more)",
+        "sim:devices all, usage: sim:devices (help sim:devices says more)",
+        "vfs 3:0.0, usage: sim:vfs DEVICE NUMBER (help sim:vfs says more)",
         "mediators all, usage: vfio:mediators (help vfio:mediators says more)",
     })
     void wrongArgumentsAreAnsweredWithTheUsage(String command, String usage) {
@@ -79,9 +82,9 @@ class GogoTest {
 
     @Test
     void everyFunctionIsInTheTable() {
-        assertThat(gogo.processor.getCommands()).allSatisfy(command -> assertThat(
-                        CommandTable.named(command.replace("vfio:", "")).usage())
-                .isNotNull());
+        assertThat(gogo.processor.getCommands())
+                .allSatisfy(command ->
+                        assertThat(CommandTable.named(command).fullName()).isEqualTo(command));
     }
 
     @Test

@@ -119,7 +119,8 @@ public final class SimulatedBus implements HotPlug {
     }
 
     static VfioException unknown(PciAddress address) {
-        return new VfioException(Errno.ENODEV, address + " has no place on the simulated bus; sim:devices lists those");
+        return new VfioException(
+                Errno.ENODEV, address + " has no place on the simulated bus; sim:devices lists what has");
     }
 
     private synchronized List<InsertedCard> cards() {
