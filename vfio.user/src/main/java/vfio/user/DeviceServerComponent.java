@@ -6,11 +6,13 @@ import java.lang.System.Logger.Level;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
@@ -29,7 +31,7 @@ import vfio.pci.api.manage.DeviceServer;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
 
-/** Gives each assignable function a socket for as long as it is present. */
+/** Gives each assignable function a socket for as long as it is present and assignable. */
 @Component(service = DeviceServer.class, immediate = true, configurationPid = "vfio.user.server")
 @Designate(ocd = DeviceServerComponent.Configuration.class)
 public final class DeviceServerComponent implements DeviceServer {
@@ -73,6 +75,7 @@ public final class DeviceServerComponent implements DeviceServer {
     private final Admission admission;
     private final Acceptor acceptor;
     private final Map<PciAddress, DeviceSocket> sockets = new ConcurrentHashMap<>();
+    private final Set<DeviceSocket> leaving = ConcurrentHashMap.newKeySet();
     private final Set<PciAddress> failed = ConcurrentHashMap.newKeySet();
 
     /** Starts to listen; functions are added by {@link #addFunction}. */
@@ -96,14 +99,39 @@ public final class DeviceServerComponent implements DeviceServer {
     @Deactivate
     public void deactivate() {
         acceptor.close();
-        sockets.values().forEach(DeviceSocket::end);
-        sockets.values().forEach(DeviceSocket::close);
+        List<DeviceSocket> all =
+                Stream.of(sockets.values(), leaving).flatMap(Collection::stream).toList();
+        all.forEach(DeviceSocket::end);
+        all.forEach(DeviceSocket::close);
         sockets.clear();
     }
 
-    @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC, unbind = "removeFunction")
+    @Reference(
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
+            updated = "changeFunction",
+            unbind = "removeFunction")
     void addFunction(PciDevice function) {
-        if (function.unassignableReason().isPresent()) {
+        if (function.unassignableReason().isEmpty()) {
+            offer(function);
+            // What changed meanwhile may have been told before there was a socket.
+            function.unassignableReason().ifPresent(reason -> takeBack(function, reason));
+        }
+    }
+
+    /** Called by Declarative Services when the properties of the function have changed. */
+    void changeFunction(PciDevice function) {
+        function.unassignableReason()
+                .ifPresentOrElse(reason -> takeBack(function, reason), () -> addFunction(function));
+    }
+
+    void removeFunction(PciDevice function) {
+        takeBack(function, function.address() + " has been removed");
+    }
+
+    private synchronized void offer(PciDevice function) {
+        DeviceSocket present = sockets.get(function.address());
+        if (present != null && present.device() == function) {
             return;
         }
         Path path = directory.resolve(function.address() + ".sock");
@@ -122,12 +150,26 @@ public final class DeviceServerComponent implements DeviceServer {
         }
     }
 
-    void removeFunction(PciDevice function) {
+    /**
+     * Removes the socket of a function. The client is asked to close the device first: its connection is what it does that
+     * with.
+     */
+    private void takeBack(PciDevice function, String reason) {
         failed.remove(function.address());
         DeviceSocket socket = sockets.get(function.address());
-        if (socket != null && socket.device() == function && sockets.remove(function.address(), socket)) {
-            acceptor.remove(socket);
+        if (socket == null || socket.device() != function || !leaving.add(socket)) {
+            return;
+        }
+        sockets.remove(function.address(), socket);
+        acceptor.remove(socket);
+        socket.stopListening();
+        try {
+            manager.opened(function.address())
+                    .filter(open -> open.device() == function)
+                    .ifPresent(open -> open.withdraw(reason));
+        } finally {
             socket.close();
+            leaving.remove(socket);
         }
     }
 

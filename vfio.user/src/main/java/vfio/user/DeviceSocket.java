@@ -91,10 +91,15 @@ final class DeviceSocket implements AutoCloseable {
         }
     }
 
-    /** Removes the socket and lets the connection end, without waiting for that. Idempotent. */
-    synchronized void end() {
+    /** Removes the socket, so that nobody can connect any more; the connection goes on. Idempotent. */
+    synchronized void stopListening() {
         closed = true;
         listener.close();
+    }
+
+    /** Removes the socket and lets the connection end, without waiting for that. Idempotent. */
+    synchronized void end() {
+        stopListening();
         if (current != null) {
             current.connection().end();
         }

@@ -56,6 +56,7 @@ final class FakeDevice implements OpenDevice {
 
     volatile Consumer<RegionAccess> beforeRead = access -> {};
     volatile Consumer<RegionAccess> beforeWrite = access -> {};
+    volatile Consumer<String> beforeWithdrawal = reason -> {};
     volatile boolean resettable = true;
     volatile VfioException failure;
     volatile boolean recording = true;
@@ -147,6 +148,7 @@ final class FakeDevice implements OpenDevice {
 
     @Override
     public void withdraw(String reason) {
+        beforeWithdrawal.accept(reason);
         close();
     }
 
@@ -298,6 +300,9 @@ final class FakeDevice implements OpenDevice {
 
     @Override
     public synchronized void close() {
+        if (closed) {
+            return;
+        }
         closed = true;
         connected.values().forEach(vectors -> vectors.values().forEach(Signal::close));
         connected.clear();

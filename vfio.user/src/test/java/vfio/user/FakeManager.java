@@ -5,6 +5,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
@@ -25,6 +26,7 @@ final class FakeManager implements DeviceManager {
 
     final List<FakeDevice> opened = new CopyOnWriteArrayList<>();
     volatile RuntimeException failure;
+    volatile Supplier<Optional<String>> unassignableReason = Optional::empty;
     private final AtomicBoolean inUse = new AtomicBoolean();
     private final PciDevice device = new Function();
 
@@ -63,7 +65,10 @@ final class FakeManager implements DeviceManager {
 
     @Override
     public Optional<OpenDevice> opened(PciAddress address) {
-        return Optional.empty();
+        return opened.stream()
+                .filter(device -> !device.closed)
+                .<OpenDevice>map(device -> device)
+                .findFirst();
     }
 
     @Override
@@ -71,7 +76,7 @@ final class FakeManager implements DeviceManager {
         return Optional.empty();
     }
 
-    private static final class Function implements PciDevice {
+    private final class Function implements PciDevice {
         @Override
         public PciAddress address() {
             return FakeManager.ADDRESS;
@@ -99,7 +104,7 @@ final class FakeManager implements DeviceManager {
 
         @Override
         public Optional<String> unassignableReason() {
-            return Optional.empty();
+            return unassignableReason.get();
         }
 
         @Override
