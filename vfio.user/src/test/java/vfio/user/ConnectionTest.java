@@ -11,12 +11,15 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.AbstractSet;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
@@ -79,6 +82,73 @@ class ConnectionTest {
 
         go.countDown();
         assertThat(read.get(20, TimeUnit.SECONDS)).isZero();
+    }
+
+    /** All of them have left when the first gives the device back; but each costs a thread until then. */
+    @Test
+    void refusesWhoComesWhenTooManyWaitForEachOtherToEnd() {
+        RawClient first = server.raw().negotiated();
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        server.device().beforeRead = access -> {
+            inside.countDown();
+            awaitQuietly(go);
+        };
+        first.send(
+                2,
+                Command.REGION_READ,
+                new Data().u64(0).u32(FakeDevice.TRAPPED, 4).bytes());
+        awaitQuietly(inside);
+        first.close();
+        for (int waiting = 1; waiting <= 16; waiting++) {
+            int threads = waiting + 1;
+            server.raw().close();
+            eventually(() -> assertThat(connectionThreads()).isEqualTo(threads));
+        }
+
+        assertThat(server.raw().receive()).as("end of the connection").isNull();
+        assertThat(connectionThreads()).isEqualTo(17);
+
+        go.countDown();
+        eventually(() -> assertThat(connectionThreads()).isZero());
+        assertAlive(server.connect());
+    }
+
+    private static long connectionThreads() {
+        return TestServer.threads().stream()
+                .filter(name -> name.equals("vfio-user " + FakeManager.ADDRESS))
+                .count();
+    }
+
+    /** As when there is no memory for a thread. */
+    @Test
+    void anErrorWhileAcceptingCostsOneClientOnly() throws Exception {
+        AtomicInteger errors = new AtomicInteger(2);
+        Set<Integer> uids = new AbstractSet<>() {
+            @Override
+            public boolean contains(Object uid) {
+                if (errors.getAndDecrement() > 0) {
+                    throw new OutOfMemoryError("none of the real kind");
+                }
+                return true;
+            }
+
+            @Override
+            public Iterator<Integer> iterator() {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public int size() {
+                throw new UnsupportedOperationException();
+            }
+        };
+        try (TestServer failing = new TestServer(Timeouts.DEFAULT, new Admission(uids))) {
+            assertThat(failing.raw().receive()).as("end of the connection").isNull();
+            assertThat(failing.raw().receive()).as("end of the connection").isNull();
+
+            assertAlive(failing.connect());
+        }
     }
 
     @Test

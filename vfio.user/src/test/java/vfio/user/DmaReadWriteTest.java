@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -287,6 +288,34 @@ class DmaReadWriteTest {
         assertFails(read, Errno.ENOTCONN);
         eventually(() -> assertThat(server.device().closed).isTrue());
         assertFails(read(IOVA, 4), Errno.ENOTCONN);
+    }
+
+    /** The connection's thread itself waits, at the twin socket, while the connection is ended. */
+    @Test
+    void aRequestOnTheTwinSocketEndsWithTheConnection() throws Exception {
+        try (TestServer stopping = new TestServer(new Timeouts(Duration.ofSeconds(20), Duration.ofSeconds(20)))) {
+            RawClient client = stopping.raw();
+            client.negotiate("{\"capabilities\":{\"twin_socket\":{\"supported\":true}}}")
+                    .descriptors()
+                    .forEach(descriptor -> stopping.own(new RawClient(UnixSocket.of(descriptor))));
+            FakeDevice device = stopping.device();
+            CountDownLatch inside = new CountDownLatch(1);
+            device.beforeRead = access -> {
+                inside.countDown();
+                device.clientMemory.read(IOVA, ByteBuffer.allocate(4));
+            };
+            client.send(
+                    2,
+                    Command.REGION_READ,
+                    new Data().u64(0).u32(FakeDevice.TRAPPED, 4).bytes());
+            assertThat(inside.await(20, TimeUnit.SECONDS)).isTrue();
+
+            stopping.stop();
+
+            assertThat(device.closed)
+                    .as("given back when the socket has closed")
+                    .isTrue();
+        }
     }
 
     @ParameterizedTest
