@@ -21,7 +21,8 @@ class PciNamesTest {
         assertThat(PciInterrupt.name(PciInterrupt.INTX)).isEqualTo("INTx");
         assertThat(PciInterrupt.name(PciInterrupt.MSIX)).isEqualTo("MSI-X");
         assertThat(PciInterrupt.name(PciInterrupt.REQ)).isEqualTo("REQ");
-        assertThat(PciInterrupt.name(PciInterrupt.COUNT)).isEqualTo("interrupt 5");
+        assertThat(PciInterrupt.name(PciInterrupt.TRAP_CHANGED)).isEqualTo("TRAP");
+        assertThat(PciInterrupt.name(6)).isEqualTo("interrupt 6");
         assertThat(PciInterrupt.name(-1)).isEqualTo("interrupt -1");
     }
 
