@@ -40,6 +40,7 @@ class ArchitectureTest {
 
     private static final String API = "vfio.pci.api";
     private static final String LINUX = "vfio.linux";
+    private static final String MIGRATION = "migration.region";
     private static final String ANNOTATIONS = "org.osgi.annotation";
     private static final String NULLNESS = "org.jspecify.annotations";
     private static final String OSGI = "org.osgi";
@@ -58,8 +59,9 @@ class ArchitectureTest {
             new Bundle("vfio.sim", bundles(API), libraries(OSGI)),
             new Bundle("vfio.user", bundles(API, LINUX), libraries(OSGI, JSON)),
             new Bundle("vfio.shell", bundles(API), libraries(OSGI, GOGO, JDK_NET)),
-            new Bundle("mediate.igd", bundles(API), libraries(OSGI)),
-            new Bundle("mediate.i40e", bundles(API), libraries(OSGI)));
+            new Bundle(MIGRATION, bundles(API), libraries(ANNOTATIONS)),
+            new Bundle("mediate.igd", bundles(API, MIGRATION), libraries(OSGI)),
+            new Bundle("mediate.i40e", bundles(API, MIGRATION), libraries(OSGI)));
 
     /** Modules that put the bundles together and may use everything; no bundle may use them. */
     private static final Set<String> ASSEMBLIES = Set.of("vfio.dist", "vfio.itest", "vfio.bench");

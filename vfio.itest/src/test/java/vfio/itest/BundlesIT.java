@@ -31,6 +31,7 @@ public class BundlesIT extends InFramework {
         "vfio.sim",
         "vfio.user",
         "vfio.shell",
+        "migration.region",
         "mediate.igd",
         "mediate.i40e"
     };

@@ -91,9 +91,9 @@ public abstract class InFramework {
         return bundles("jna", "vfio.linux", "vfio.sim");
     }
 
-    /** The vendor bundles. */
+    /** The vendor bundles and their library. */
     static Option vendors() {
-        return bundles("mediate.igd", "mediate.i40e");
+        return bundles("migration.region", "mediate.igd", "mediate.i40e");
     }
 
     /** The protocol server, with sockets in a folder of its own. */

@@ -1,0 +1,17 @@
+/**
+ * Device-specific regions that vendor bundles add to a device, as far as they are the same for all vendors.
+ *
+ * <p>A mediation makes such a region while it is being opened, keeps the object, and gives it every access to its index. {@link
+ * migration.region.DynamicTrapRegion} is the dynamic-trap information region of the 2019 proposal "mediate ops in vfio-pci".
+ *
+ * <p>An access that a region does not take fails with {@link vfio.pci.api.device.VfioException}. Everything may be used by
+ * several threads at once.
+ */
+@Export
+@Version("1.0.0")
+@NullMarked
+package migration.region;
+
+import org.jspecify.annotations.NullMarked;
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;
