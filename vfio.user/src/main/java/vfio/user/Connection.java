@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import vfio.linux.Descriptor;
 import vfio.linux.NativeBuffer;
@@ -12,9 +13,11 @@ import vfio.linux.PeerCredentials;
 import vfio.linux.UnixSocket;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientFeature;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.OpenDevice;
 import vfio.pci.api.pci.PciAddress;
+import vfio.user.internal.Capabilities;
 import vfio.user.internal.Header;
 import vfio.user.internal.Layout;
 import vfio.user.internal.MessageChannel;
@@ -84,7 +87,8 @@ final class Connection {
         try {
             Negotiation.Outcome outcome = Negotiation.read(channel);
             try (ClientMessages memory = ClientMessages.open(channel, outcome, timeouts.dma());
-                    OpenDevice device = manager.open(address, "vfio-user " + client, memory)) {
+                    OpenDevice device =
+                            manager.open(address, "vfio-user " + client, memory, features(outcome.agreed()))) {
                 this.memory = memory;
                 Negotiation.answer(channel, reply, outcome, memory);
                 answered = true;
@@ -109,6 +113,10 @@ final class Connection {
             LOGGER.log(Level.ERROR, address + ": client " + client + " was refused with EIO", e);
             refuse(channel, reply, Errno.EIO);
         }
+    }
+
+    private static Set<ClientFeature> features(Capabilities agreed) {
+        return agreed.dynamicTrap() ? Set.of(ClientFeature.DYNAMIC_TRAP) : Set.of();
     }
 
     /** The client may come again as soon as it has the answer, so it is told last. */

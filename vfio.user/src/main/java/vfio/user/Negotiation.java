@@ -30,11 +30,13 @@ final class Negotiation {
                     Capabilities.MAX_DMA_MAPS,
                     Capabilities.PGSIZES,
                     Capabilities.WRITE_MULTIPLE,
-                    Capabilities.TWIN_SOCKET),
+                    Capabilities.TWIN_SOCKET,
+                    Capabilities.DYNAMIC_TRAP),
             16,
             1 << 20,
             65_535,
             4096,
+            true,
             true,
             true);
 
@@ -101,6 +103,7 @@ final class Negotiation {
                 Math.min(OURS.maxDmaMaps(), proposed.maxDmaMaps()),
                 OURS.pgsizes(),
                 OURS.writeMultiple() && proposed.writeMultiple(),
-                OURS.twinSocket() && proposed.twinSocket());
+                OURS.twinSocket() && proposed.twinSocket(),
+                OURS.dynamicTrap() && proposed.dynamicTrap());
     }
 }

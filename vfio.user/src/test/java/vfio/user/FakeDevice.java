@@ -22,6 +22,7 @@ import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.device.Signal;
 import vfio.pci.api.device.SparseArea;
 import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientFeature;
 import vfio.pci.api.manage.ClientMemory;
 import vfio.pci.api.manage.HandOverStatistics;
 import vfio.pci.api.manage.OpenDevice;
@@ -52,6 +53,7 @@ final class FakeDevice implements OpenDevice {
 
     final List<String> events = new CopyOnWriteArrayList<>();
     final ClientMemory clientMemory;
+    final Set<ClientFeature> features;
     final Map<Integer, Map<Integer, Signal>> connected = new TreeMap<>();
 
     volatile Consumer<RegionAccess> beforeRead = access -> {};
@@ -72,10 +74,16 @@ final class FakeDevice implements OpenDevice {
     private final List<DmaMapping> mappings = new CopyOnWriteArrayList<>();
     private final Runnable whenClosed;
 
-    FakeDevice(PciDevice device, String user, ClientMemory clientMemory, Runnable whenClosed) {
+    FakeDevice(
+            PciDevice device,
+            String user,
+            ClientMemory clientMemory,
+            Set<ClientFeature> features,
+            Runnable whenClosed) {
         this.device = device;
         this.user = user;
         this.clientMemory = clientMemory;
+        this.features = features;
         this.whenClosed = whenClosed;
         List<RegionInfo> all = new ArrayList<>();
         for (int index = 0; index <= TYPED_AND_SPARSE; index++) {

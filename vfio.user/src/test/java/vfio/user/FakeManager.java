@@ -53,7 +53,7 @@ final class FakeManager implements DeviceManager {
         if (!inUse.compareAndSet(false, true)) {
             throw new VfioException(Errno.EBUSY, "in use");
         }
-        FakeDevice open = new FakeDevice(device, user, clientMemory, () -> inUse.set(false));
+        FakeDevice open = new FakeDevice(device, user, clientMemory, features, () -> inUse.set(false));
         opened.add(open);
         return open;
     }

@@ -7,6 +7,7 @@ import jakarta.json.JsonObject;
 import jakarta.json.JsonReader;
 import java.io.StringReader;
 import java.nio.charset.StandardCharsets;
+import java.util.Set;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,6 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import vfio.linux.MappedMemory;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.ClientFeature;
 import vfio.user.client.ClientOptions;
 import vfio.user.client.Negotiated;
 import vfio.user.client.VfioUserClient;
@@ -231,15 +233,43 @@ class VersionTest {
         assertThat(reply.descriptors()).isEmpty();
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void opensTheDeviceForAClientThatKnowsDynamicTrap(boolean proposed) {
+        RawClient.Message reply = server.raw().negotiate("{\"capabilities\":{\"dynamic_trap\":" + proposed + "}}\0");
+
+        assertThat(capabilities(reply).keySet()).containsExactly("dynamic_trap");
+        assertThat(capabilities(reply).getBoolean("dynamic_trap")).isEqualTo(proposed);
+        assertThat(server.device().features)
+                .isEqualTo(proposed ? Set.of(ClientFeature.DYNAMIC_TRAP) : Set.<ClientFeature>of());
+    }
+
+    @Test
+    void opensTheDeviceForAClientThatSaysNothingOfDynamicTrap() {
+        assertThat(capabilities(server.raw().negotiate(QEMU)).keySet()).doesNotContain("dynamic_trap");
+        assertThat(server.device().features).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void clientProposesDynamicTrapIfTold(boolean proposed) {
+        VfioUserClient client = server.connect(ClientOptions.DEFAULT.withDynamicTrap(proposed));
+
+        assertThat(client.negotiated().dynamicTrap()).isEqualTo(proposed);
+        assertThat(server.device().features.contains(ClientFeature.DYNAMIC_TRAP))
+                .isEqualTo(proposed);
+    }
+
     @Test
     void clientSeesWhatWasAgreed() {
         VfioUserClient client = server.connect(ClientOptions.DEFAULT
                 .withMinor(3)
                 .withMaxDataXferSize(8192)
                 .withWriteMultiple(false)
-                .withTwinSocket(true));
+                .withTwinSocket(true)
+                .withDynamicTrap(true));
 
-        assertThat(client.negotiated()).isEqualTo(new Negotiated(1, 16, 8192, 65_535, 4096, false, true));
+        assertThat(client.negotiated()).isEqualTo(new Negotiated(1, 16, 8192, 65_535, 4096, false, true, true));
     }
 
     private static JsonObject capabilities(RawClient.Message reply) {

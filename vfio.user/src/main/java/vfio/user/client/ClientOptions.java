@@ -11,6 +11,7 @@ import java.time.Duration;
  * @param maxDmaMaps most DMA mappings at a time, at least 1
  * @param writeMultiple whether to propose REGION_WRITE_MULTI
  * @param twinSocket whether to propose a socket of its own for the server's requests
+ * @param dynamicTrap whether to propose that the server may withdraw mappings, which then must be followed
  * @param timeout how long to wait for a reply, positive
  * @param dmaHandler answers the server's requests for memory that was mapped without a descriptor and without an array
  */
@@ -21,11 +22,15 @@ public record ClientOptions(
         int maxDmaMaps,
         boolean writeMultiple,
         boolean twinSocket,
+        boolean dynamicTrap,
         Duration timeout,
         DmaHandler dmaHandler) {
-    /** Version 0.1, the limits of QEMU, REGION_WRITE_MULTI, no twin socket, 5 seconds, no memory behind the handler. */
+    /**
+     * Version 0.1, the limits of QEMU, REGION_WRITE_MULTI, no twin socket, no dynamic trap, 5 seconds, no memory behind the
+     * handler.
+     */
     public static final ClientOptions DEFAULT =
-            new ClientOptions(1, 16, 1 << 20, 65_535, true, false, Duration.ofSeconds(5), DmaHandler.NONE);
+            new ClientOptions(1, 16, 1 << 20, 65_535, true, false, false, Duration.ofSeconds(5), DmaHandler.NONE);
 
     private static final int DESCRIPTOR_MAXIMUM = 253;
     private static final int TRANSFER_MAXIMUM = 1 << 26;
@@ -47,35 +52,82 @@ public record ClientOptions(
     /** With another minor version. */
     public ClientOptions withMinor(int proposed) {
         return new ClientOptions(
-                proposed, maxMsgFds, maxDataXferSize, maxDmaMaps, writeMultiple, twinSocket, timeout, dmaHandler);
+                proposed,
+                maxMsgFds,
+                maxDataXferSize,
+                maxDmaMaps,
+                writeMultiple,
+                twinSocket,
+                dynamicTrap,
+                timeout,
+                dmaHandler);
     }
 
     /** With another limit for transfers. */
     public ClientOptions withMaxDataXferSize(int bytes) {
-        return new ClientOptions(minor, maxMsgFds, bytes, maxDmaMaps, writeMultiple, twinSocket, timeout, dmaHandler);
+        return new ClientOptions(
+                minor, maxMsgFds, bytes, maxDmaMaps, writeMultiple, twinSocket, dynamicTrap, timeout, dmaHandler);
     }
 
     /** With or without REGION_WRITE_MULTI. */
     public ClientOptions withWriteMultiple(boolean proposed) {
         return new ClientOptions(
-                minor, maxMsgFds, maxDataXferSize, maxDmaMaps, proposed, twinSocket, timeout, dmaHandler);
+                minor, maxMsgFds, maxDataXferSize, maxDmaMaps, proposed, twinSocket, dynamicTrap, timeout, dmaHandler);
     }
 
     /** With or without a twin socket. */
     public ClientOptions withTwinSocket(boolean proposed) {
         return new ClientOptions(
-                minor, maxMsgFds, maxDataXferSize, maxDmaMaps, writeMultiple, proposed, timeout, dmaHandler);
+                minor,
+                maxMsgFds,
+                maxDataXferSize,
+                maxDmaMaps,
+                writeMultiple,
+                proposed,
+                dynamicTrap,
+                timeout,
+                dmaHandler);
+    }
+
+    /** With or without dynamic trap. */
+    public ClientOptions withDynamicTrap(boolean proposed) {
+        return new ClientOptions(
+                minor,
+                maxMsgFds,
+                maxDataXferSize,
+                maxDmaMaps,
+                writeMultiple,
+                twinSocket,
+                proposed,
+                timeout,
+                dmaHandler);
     }
 
     /** With another patience. */
     public ClientOptions withTimeout(Duration patience) {
         return new ClientOptions(
-                minor, maxMsgFds, maxDataXferSize, maxDmaMaps, writeMultiple, twinSocket, patience, dmaHandler);
+                minor,
+                maxMsgFds,
+                maxDataXferSize,
+                maxDmaMaps,
+                writeMultiple,
+                twinSocket,
+                dynamicTrap,
+                patience,
+                dmaHandler);
     }
 
     /** With memory for the server's requests. */
     public ClientOptions withDmaHandler(DmaHandler handler) {
         return new ClientOptions(
-                minor, maxMsgFds, maxDataXferSize, maxDmaMaps, writeMultiple, twinSocket, timeout, handler);
+                minor,
+                maxMsgFds,
+                maxDataXferSize,
+                maxDmaMaps,
+                writeMultiple,
+                twinSocket,
+                dynamicTrap,
+                timeout,
+                handler);
     }
 }

@@ -59,6 +59,9 @@ record Handshake(Negotiated negotiated, @Nullable UnixSocket twin) {
         if (options.twinSocket()) {
             names.add(Capabilities.TWIN_SOCKET);
         }
+        if (options.dynamicTrap()) {
+            names.add(Capabilities.DYNAMIC_TRAP);
+        }
         return new Capabilities(
                 names,
                 options.maxMsgFds(),
@@ -66,7 +69,8 @@ record Handshake(Negotiated negotiated, @Nullable UnixSocket twin) {
                 options.maxDmaMaps(),
                 Capabilities.DEFAULT.pgsizes(),
                 options.writeMultiple(),
-                options.twinSocket());
+                options.twinSocket(),
+                options.dynamicTrap());
     }
 
     private static Handshake answer(MessageChannel channel, ClientOptions options) {
@@ -101,7 +105,8 @@ record Handshake(Negotiated negotiated, @Nullable UnixSocket twin) {
                         Math.min(options.maxDmaMaps(), theirs.maxDmaMaps()),
                         theirs.pgsizes(),
                         theirs.writeMultiple(),
-                        theirs.twinSocket()),
+                        theirs.twinSocket(),
+                        options.dynamicTrap() && theirs.dynamicTrap()),
                 theirs.twinSocket() ? twin(channel, options) : null);
     }
 

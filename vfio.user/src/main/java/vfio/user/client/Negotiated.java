@@ -10,6 +10,8 @@ package vfio.user.client;
  * @param pgsizes page sizes of DMA mappings, or'ed together
  * @param writeMultiple whether REGION_WRITE_MULTI may be sent
  * @param twinSocket whether the server's requests come over a socket of their own
+ * @param dynamicTrap whether the server may withdraw mappings, and says so with interrupt {@link
+ *     vfio.pci.api.pci.PciInterrupt#TRAP_CHANGED}
  */
 public record Negotiated(
         int minor,
@@ -18,4 +20,5 @@ public record Negotiated(
         int maxDmaMaps,
         long pgsizes,
         boolean writeMultiple,
-        boolean twinSocket) {}
+        boolean twinSocket,
+        boolean dynamicTrap) {}

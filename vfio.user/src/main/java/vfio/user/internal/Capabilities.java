@@ -23,6 +23,7 @@ import vfio.pci.api.device.VfioException;
  * @param pgsizes page sizes for DMA mappings, or'ed together
  * @param writeMultiple whether REGION_WRITE_MULTI is understood
  * @param twinSocket whether commands to the client may go over a socket of their own
+ * @param dynamicTrap whether mappings may be withdrawn while the device is open
  */
 public record Capabilities(
         Set<String> names,
@@ -31,7 +32,8 @@ public record Capabilities(
         int maxDmaMaps,
         long pgsizes,
         boolean writeMultiple,
-        boolean twinSocket) {
+        boolean twinSocket,
+        boolean dynamicTrap) {
     public static final String MAX_MSG_FDS = "max_msg_fds";
     public static final String MAX_DATA_XFER_SIZE = "max_data_xfer_size";
     public static final String MAX_DMA_MAPS = "max_dma_maps";
@@ -39,8 +41,12 @@ public record Capabilities(
     public static final String WRITE_MULTIPLE = "write_multiple";
     public static final String TWIN_SOCKET = "twin_socket";
 
+    /** Not in the specification: see {@code docs/dynamic-trap.md}. */
+    public static final String DYNAMIC_TRAP = "dynamic_trap";
+
     /** What holds for a peer that names nothing. */
-    public static final Capabilities DEFAULT = new Capabilities(Set.of(), 1, 1 << 20, 65_535, 4096, false, false);
+    public static final Capabilities DEFAULT =
+            new Capabilities(Set.of(), 1, 1 << 20, 65_535, 4096, false, false, false);
 
     /** Longest version data that is read; QEMU sends about 200 bytes. */
     public static final int DATA_MAXIMUM = 4096;
@@ -79,7 +85,8 @@ public record Capabilities(
                     number(capabilities, PGSIZES, DEFAULT.pgsizes, Long.MAX_VALUE),
                     capabilities.getBoolean(WRITE_MULTIPLE, false),
                     capabilities.containsKey(TWIN_SOCKET)
-                            && capabilities.getJsonObject(TWIN_SOCKET).getBoolean(SUPPORTED, false));
+                            && capabilities.getJsonObject(TWIN_SOCKET).getBoolean(SUPPORTED, false),
+                    capabilities.getBoolean(DYNAMIC_TRAP, false));
         } catch (JsonException | ClassCastException | ArithmeticException | NumberFormatException e) {
             throw new VfioException(Errno.EINVAL, "the version data is not what the specification describes", e);
         }
@@ -106,6 +113,9 @@ public record Capabilities(
         if (names.contains(TWIN_SOCKET)) {
             JsonObjectBuilder twin = Json.createObjectBuilder().add(SUPPORTED, twinSocket);
             capabilities.add(TWIN_SOCKET, twinSocket ? twin.add(FD_INDEX, 0) : twin);
+        }
+        if (names.contains(DYNAMIC_TRAP)) {
+            capabilities.add(DYNAMIC_TRAP, dynamicTrap);
         }
         String json = Json.createObjectBuilder().add(CAPABILITIES, capabilities).build() + "\0";
         return json.getBytes(StandardCharsets.UTF_8);
