@@ -1,6 +1,7 @@
 package vfio.user;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import vfio.linux.MappedMemory;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.InterruptInfo;
@@ -31,10 +32,17 @@ final class DeviceCommands {
         session.requireSize(Layout.RegionInfo.SIZE);
         session.requireArgsz(Layout.RegionInfo.ARGSZ, Layout.RegionInfo.SIZE);
         int room = session.getInt(Layout.RegionInfo.ARGSZ);
-        RegionInfo region = offered(session.device().regionInfo(session.getInt(Layout.RegionInfo.INDEX)));
+        RegionInfo region = session.device().regionInfo(session.getInt(Layout.RegionInfo.INDEX));
+        MappedMemory memory = memory(session, region);
+        if (memory == null) {
+            // Either it never was mappable, or the last of it has been withdrawn since it was described.
+            region = region.withAreas(List.of());
+        }
+        boolean areaFlags = session.agreed().dynamicTrap();
+        int areaSize = areaFlags ? Layout.RegionInfo.SPARSE_AREA_SIZE_FLAGS : Layout.RegionInfo.SPARSE_AREA_SIZE;
         int sparseSize = region.areas().isEmpty()
                 ? 0
-                : Layout.RegionInfo.SPARSE_AREAS + region.areas().size() * Layout.RegionInfo.SPARSE_AREA_SIZE;
+                : Layout.RegionInfo.SPARSE_AREAS + region.areas().size() * areaSize;
         int typeSize = region.type() == 0 ? 0 : Layout.RegionInfo.TYPE_SIZE;
         int needed = Layout.RegionInfo.SIZE + sparseSize + typeSize;
         boolean capabilities = needed > Layout.RegionInfo.SIZE && Integer.compareUnsigned(needed, room) <= 0;
@@ -48,17 +56,20 @@ final class DeviceCommands {
                 .putInt(Layout.RegionInfo.INDEX, region.index())
                 .putInt(Layout.RegionInfo.CAP_OFFSET, capabilities ? Layout.RegionInfo.SIZE : 0)
                 .putLong(Layout.RegionInfo.LENGTH, region.size())
-                .putLong(Layout.RegionInfo.OFFSET, attachMemory(session, region));
+                .putLong(Layout.RegionInfo.OFFSET, memory == null ? 0 : memory.fileOffset());
+        if (memory != null) {
+            session.attach(memory.descriptor());
+        }
         if (!capabilities) {
             return Layout.RegionInfo.SIZE;
         }
         int at = Layout.RegionInfo.SIZE;
         if (sparseSize != 0) {
-            putSparse(session, at, typeSize == 0 ? 0 : at + sparseSize, region.areas());
+            putSparse(session, at, typeSize == 0 ? 0 : at + sparseSize, region.areas(), areaFlags);
             at += sparseSize;
         }
         if (typeSize != 0) {
-            putCapability(session, at, Layout.RegionInfo.CAP_TYPE, 0)
+            putCapability(session, at, Layout.RegionInfo.CAP_TYPE, 1, 0)
                     .putInt(at + Layout.RegionInfo.TYPE_TYPE, region.type())
                     .putInt(at + Layout.RegionInfo.TYPE_SUBTYPE, region.subtype());
         }
@@ -116,46 +127,47 @@ final class DeviceCommands {
         throw new VfioException(Errno.ENOTTY, "the device does not migrate");
     }
 
-    /**
-     * What the client is offered: parts whose mapping may be withdrawn only go to clients that can be told so, and no
-     * client has said it can.
-     */
-    private static RegionInfo offered(RegionInfo region) {
-        List<SparseArea> lasting =
-                region.areas().stream().filter(area -> !area.disablable()).toList();
-        return lasting.size() == region.areas().size() ? region : region.withAreas(lasting);
-    }
-
-    /** Attaches the descriptor to map the region from; returns the offset in it. */
-    private static long attachMemory(Session session, RegionInfo region) {
-        if (!region.is(RegionInfo.Flag.MMAP)) {
-            return 0;
+    /** What the client maps the region from; null if it cannot be mapped. */
+    private static @Nullable MappedMemory memory(Session session, RegionInfo region) {
+        SharedMemory memory = region.is(RegionInfo.Flag.MMAP) ? session.device().mmap(region.index()) : null;
+        if (memory == null) {
+            return null;
         }
-        SharedMemory memory = session.device().mmap(region.index());
         if (!(memory instanceof MappedMemory mapped)) {
             throw new VfioException(
                     Errno.EIO,
                     "region " + region.index()
                             + " is offered for mapping, but its memory does not come from the SharedMemory.Factory service");
         }
-        session.attach(mapped.descriptor());
-        return mapped.fileOffset();
+        return mapped;
     }
 
-    private static void putSparse(Session session, int at, int next, List<SparseArea> areas) {
-        putCapability(session, at, Layout.RegionInfo.CAP_SPARSE_MMAP, next)
+    private static void putSparse(Session session, int at, int next, List<SparseArea> areas, boolean flags) {
+        putCapability(
+                        session,
+                        at,
+                        Layout.RegionInfo.CAP_SPARSE_MMAP,
+                        flags ? Layout.RegionInfo.SPARSE_VERSION_FLAGS : 1,
+                        next)
                 .putInt(at + Layout.RegionInfo.SPARSE_NR_AREAS, areas.size())
                 .putInt(at + Layout.RegionInfo.SPARSE_NR_AREAS + Integer.BYTES, 0);
         int entry = at + Layout.RegionInfo.SPARSE_AREAS;
         for (SparseArea area : areas) {
-            session.putLong(entry, area.offset()).putLong(entry + Long.BYTES, area.size());
-            entry += Layout.RegionInfo.SPARSE_AREA_SIZE;
+            session.putLong(entry + Layout.RegionInfo.SPARSE_OFFSET, area.offset())
+                    .putLong(entry + Layout.RegionInfo.SPARSE_SIZE, area.size());
+            if (flags) {
+                session.putInt(
+                                entry + Layout.RegionInfo.SPARSE_FLAGS,
+                                area.disablable() ? Layout.RegionInfo.SPARSE_FLAGS_DISABLABLE : 0)
+                        .putInt(entry + Layout.RegionInfo.SPARSE_RESERVED, 0);
+            }
+            entry += flags ? Layout.RegionInfo.SPARSE_AREA_SIZE_FLAGS : Layout.RegionInfo.SPARSE_AREA_SIZE;
         }
     }
 
-    private static Session putCapability(Session session, int at, int id, int next) {
+    private static Session putCapability(Session session, int at, int id, int version, int next) {
         return session.putShort(at + Layout.RegionInfo.CAP_ID, id)
-                .putShort(at + Layout.RegionInfo.CAP_VERSION, 1)
+                .putShort(at + Layout.RegionInfo.CAP_VERSION, version)
                 .putInt(at + Layout.RegionInfo.CAP_NEXT, next);
     }
 }

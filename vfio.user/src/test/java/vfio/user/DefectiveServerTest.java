@@ -162,6 +162,9 @@ class DefectiveServerTest {
                 new BadRegion("needs too little", new Data().u32(31, 3, 0, 0).u64(4096, 0)),
                 new BadRegion("needs too much", new Data().u32(-1, 3, 0, 0).u64(4096, 0)),
                 new BadRegion(
+                        "no capabilities where there is room",
+                        new Data().u32(64, 3, 0, 0).u64(4096, 0)),
+                new BadRegion(
                         "a capability before the list",
                         new Data().u32(64, 11, 0, 16).u64(4096, 0).raw(new byte[32])),
                 new BadRegion(
@@ -197,6 +200,22 @@ class DefectiveServerTest {
                 new BadRegion(
                         "areas that are cut off",
                         new Data().u32(40, 11, 0, 32).u64(4096, 0).u16(1, 1).u32(0)),
+                new BadRegion(
+                        "areas with flags that are cut off",
+                        new Data()
+                                .u32(64, 11, 0, 32)
+                                .u64(4096, 0)
+                                .u16(1, 2)
+                                .u32(0, 1, 0)
+                                .u64(0, 4096)),
+                new BadRegion(
+                        "areas of a version to come",
+                        new Data()
+                                .u32(72, 11, 0, 32)
+                                .u64(4096, 0)
+                                .u16(1, 3)
+                                .u32(0, 1, 0)
+                                .u64(0, 4096, 0)),
                 new BadRegion(
                         "a type that is cut off",
                         new Data().u32(40, 11, 0, 32).u64(4096, 0).u16(2, 1).u32(0)),

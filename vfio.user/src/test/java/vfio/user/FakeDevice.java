@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import vfio.linux.MappedMemory;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.Errno;
@@ -28,17 +29,25 @@ import vfio.pci.api.manage.HandOverStatistics;
 import vfio.pci.api.manage.OpenDevice;
 import vfio.pci.api.manage.TrapStatus;
 import vfio.pci.api.pci.PciDevice;
+import vfio.pci.api.pci.PciInterrupt;
 import vfio.pci.api.pci.PciRegion;
 
-/** A device whose regions are memory; checks what an open device promises to check, and remembers what was asked. */
+/**
+ * A device whose regions are memory; checks what an open device promises to check, and remembers what was asked. Its trap
+ * layout is changed by {@link #trap}, as an administrator does it.
+ */
 final class FakeDevice implements OpenDevice {
-    /** Mappable in two parts; another part is mappable only for clients that can be told to let it go. */
+    /** Mappable in two parts; two others are mappable only for clients that can be told to let them go. */
     static final int SPARSE = PciRegion.BAR0;
 
     static final int WHOLE = PciRegion.BAR1;
     static final int TRAPPED = PciRegion.BAR2;
     static final int READ_ONLY = PciRegion.BAR3;
     static final int ABSENT = PciRegion.BAR4;
+
+    /** Mappable in one part, and that only for clients that can be told to let it go. */
+    static final int DISABLABLE = PciRegion.BAR5;
+
     static final int TYPED = PciRegion.COUNT;
     static final int TYPED_AND_SPARSE = PciRegion.COUNT + 1;
 
@@ -50,6 +59,11 @@ final class FakeDevice implements OpenDevice {
     static final int VECTORS = 40;
 
     static final List<SparseArea> AREAS = List.of(SparseArea.direct(0x1000, 0x1000), SparseArea.direct(0x4000, 0x2000));
+    static final List<SparseArea> ALL_AREAS = List.of(
+            SparseArea.disablable(0, 0x1000),
+            SparseArea.direct(0x1000, 0x1000),
+            SparseArea.direct(0x4000, 0x2000),
+            SparseArea.disablable(0x8000, 0x1000));
 
     final List<String> events = new CopyOnWriteArrayList<>();
     final ClientMemory clientMemory;
@@ -65,7 +79,8 @@ final class FakeDevice implements OpenDevice {
     volatile boolean closed;
     volatile Optional<String> awaiting = Optional.empty();
     volatile HandOverStatistics handOvers = new HandOverStatistics(0, Duration.ZERO, Duration.ZERO);
-    volatile boolean requestedTrap;
+    volatile Function<RegionInfo, RegionInfo> beforeInfo = info -> info;
+    final FakeTrapSwitch trapSwitch = new FakeTrapSwitch();
 
     private final PciDevice device;
     private final String user;
@@ -89,9 +104,10 @@ final class FakeDevice implements OpenDevice {
         for (int index = 0; index <= TYPED_AND_SPARSE; index++) {
             all.add(RegionInfo.absent(index));
         }
-        List<SparseArea> areas = new ArrayList<>(AREAS);
-        areas.add(SparseArea.disablable(0x8000, 0x1000));
-        all.set(SPARSE, RegionInfo.mappable(SPARSE, SPARSE_SIZE).withAreas(areas));
+        all.set(SPARSE, RegionInfo.mappable(SPARSE, SPARSE_SIZE).withAreas(ALL_AREAS));
+        all.set(
+                DISABLABLE,
+                RegionInfo.mappable(DISABLABLE, 0x3000).withAreas(List.of(SparseArea.disablable(0x1000, 0x1000))));
         all.set(WHOLE, RegionInfo.mappable(WHOLE, WHOLE_SIZE));
         all.set(TRAPPED, RegionInfo.trapped(TRAPPED, TRAPPED_SIZE));
         all.set(READ_ONLY, new RegionInfo(READ_ONLY, 4096, EnumSet.of(RegionInfo.Flag.READ), List.of(), 0, 0));
@@ -140,13 +156,12 @@ final class FakeDevice implements OpenDevice {
 
     @Override
     public void trap(boolean trapped) {
-        requestedTrap = trapped;
+        trapSwitch.request(trapped);
     }
 
     @Override
     public TrapStatus trapStatus() {
-        return new TrapStatus(
-                TrapStatus.Mode.DYNAMIC, "the client knows dynamic trap", requestedTrap, false, 0, 0, Duration.ZERO);
+        return trapSwitch.status();
     }
 
     @Override
@@ -175,7 +190,14 @@ final class FakeDevice implements OpenDevice {
         if (region < 0 || region >= regions.size()) {
             throw new VfioException(Errno.EINVAL, "no region " + region);
         }
-        return regions.get(region);
+        RegionInfo all = regions.get(region);
+        boolean withdrawn = !knowsDynamicTrap() || trapSwitch.requested();
+        return beforeInfo.apply(
+                withdrawn && !all.areas().isEmpty()
+                        ? all.withAreas(all.areas().stream()
+                                .filter(area -> !area.disablable())
+                                .toList())
+                        : all);
     }
 
     @Override
@@ -210,16 +232,19 @@ final class FakeDevice implements OpenDevice {
 
     @Override
     public SharedMemory mmap(int region) {
-        return memory.get(region);
+        return regionInfo(region).is(RegionInfo.Flag.MMAP) ? memory.get(region) : null;
     }
 
     @Override
     public int interruptCount() {
-        return 5;
+        return knowsDynamicTrap() ? PciInterrupt.TRAP_CHANGED + 1 : PciInterrupt.COUNT;
     }
 
     @Override
     public InterruptInfo interruptInfo(int index) {
+        if (index == PciInterrupt.TRAP_CHANGED && knowsDynamicTrap()) {
+            return FakeTrapSwitch.INTERRUPT;
+        }
         return switch (index) {
             case 0 ->
                 new InterruptInfo(
@@ -237,6 +262,10 @@ final class FakeDevice implements OpenDevice {
     public synchronized void connect(int index, InterruptAction action, int start, List<Signal> signals) {
         failIfTold();
         record("connect " + index + " " + action + " " + start + "+" + signals.size());
+        if (index == PciInterrupt.TRAP_CHANGED) {
+            trapSwitch.connect(signals.get(0));
+            return;
+        }
         Map<Integer, Signal> vectors = connected.computeIfAbsent(index, ignored -> new TreeMap<>());
         for (int at = 0; at < signals.size(); at++) {
             Signal old =
@@ -251,12 +280,19 @@ final class FakeDevice implements OpenDevice {
     public void act(int index, InterruptAction action, int start, int count) {
         failIfTold();
         record("act " + index + " " + action + " " + start + "+" + count);
+        if (index == PciInterrupt.TRAP_CHANGED && action == InterruptAction.UNMASK) {
+            trapSwitch.acknowledge();
+        }
     }
 
     @Override
     public synchronized void disable(int index) {
         failIfTold();
         record("disable " + index);
+        if (index == PciInterrupt.TRAP_CHANGED) {
+            trapSwitch.connect(null);
+            return;
+        }
         Map<Integer, Signal> vectors = connected.remove(index);
         if (vectors != null) {
             vectors.values().forEach(Signal::close);
@@ -312,6 +348,7 @@ final class FakeDevice implements OpenDevice {
             return;
         }
         closed = true;
+        trapSwitch.connect(null);
         connected.values().forEach(vectors -> vectors.values().forEach(Signal::close));
         connected.clear();
         mappings.forEach(mapping -> {
@@ -322,6 +359,10 @@ final class FakeDevice implements OpenDevice {
         mappings.clear();
         memory.values().forEach(MappedMemory::close);
         whenClosed.run();
+    }
+
+    private boolean knowsDynamicTrap() {
+        return features.contains(ClientFeature.DYNAMIC_TRAP);
     }
 
     private void check(RegionAccess access, RegionInfo.Flag flag) {

@@ -9,6 +9,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import vfio.linux.MappedMemory;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.InterruptInfo;
+import vfio.user.client.ClientOptions;
 import vfio.user.client.VfioUserClient;
 import vfio.user.internal.Command;
 
@@ -22,6 +24,17 @@ class IrqInfoTest {
     @ValueSource(ints = {0, 1, 2, 3, 4})
     void describesEachIndex(int index) {
         assertThat(client.irqInfo(index)).isEqualTo(server.device().interruptInfo(index));
+    }
+
+    @Test
+    void describesTheTrapInterruptToClientsThatKnowIt() {
+        assertThat(client.info().interruptCount()).isEqualTo(5);
+
+        client.close();
+        VfioUserClient knowing = server.connect(ClientOptions.DEFAULT.withDynamicTrap(true));
+
+        assertThat(knowing.info().interruptCount()).isEqualTo(6);
+        assertThat(knowing.irqInfo(5)).isEqualTo(new InterruptInfo(5, 1, FakeTrapSwitch.INTERRUPT.flags()));
     }
 
     @ParameterizedTest

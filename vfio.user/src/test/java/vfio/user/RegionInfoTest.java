@@ -36,7 +36,7 @@ class RegionInfoTest {
     }
 
     @Test
-    void describesSparseAreasAndKeepsThoseBackThatMayBeWithdrawn() {
+    void describesSparseAreas() {
         assertThat(client.regionInfo(FakeDevice.SPARSE))
                 .isEqualTo(RegionInfo.mappable(FakeDevice.SPARSE, FakeDevice.SPARSE_SIZE)
                         .withAreas(FakeDevice.AREAS));
@@ -90,6 +90,7 @@ class RegionInfoTest {
             assertThat(reply.data().getInt(4)).as("flags with CAPS").isEqualTo(15);
             assertThat(reply.data().getInt(12)).as("cap_offset").isEqualTo(32);
             assertThat(reply.data().getShort(32)).as("id").isEqualTo((short) 1);
+            assertThat(reply.data().getShort(34)).as("version").isEqualTo((short) 1);
             assertThat(reply.data().getInt(36)).as("next").isZero();
             assertThat(reply.data().getInt(40)).as("nr_areas").isEqualTo(2);
             assertThat(reply.descriptors()).hasSize(1);

@@ -51,14 +51,14 @@ final class DeviceClient implements AutoCloseable {
     RegionInfo regionInfo(int region) {
         Call call = exchange.begin();
         try {
-            requestRegionInfo(call, region, Layout.RegionInfo.SIZE);
-            int needed = call.getInt(Layout.RegionInfo.ARGSZ);
-            if (needed < Layout.RegionInfo.SIZE || needed > exchange.channel().dataMaximum()) {
-                throw call.broken("information about a region in " + needed + " bytes");
-            }
-            if (needed > Layout.RegionInfo.SIZE) {
+            if (requestRegionInfo(call, region, Layout.RegionInfo.SIZE) > Layout.RegionInfo.SIZE) {
                 call.closeDescriptors();
-                requestRegionInfo(call, region, needed);
+                // There may be more areas by now, and a region without its areas would look mappable as a whole.
+                int room = exchange.channel().dataMaximum();
+                int needed = requestRegionInfo(call, region, room);
+                if (needed > room) {
+                    throw call.broken("information about a region in " + needed + " bytes");
+                }
             }
             RegionInfo info = parse(call, region);
             keep(call, info);
@@ -140,7 +140,8 @@ final class DeviceClient implements AutoCloseable {
         }
     }
 
-    private void requestRegionInfo(Call call, int region, int room) {
+    /** Returns how much room the whole information needs; it has come if there was as much. */
+    private int requestRegionInfo(Call call, int region, int room) {
         call.putInt(Layout.RegionInfo.ARGSZ, room)
                 .putInt(Layout.RegionInfo.FLAGS, 0)
                 .putInt(Layout.RegionInfo.INDEX, region)
@@ -148,6 +149,11 @@ final class DeviceClient implements AutoCloseable {
                 .putLong(Layout.RegionInfo.LENGTH, 0)
                 .putLong(Layout.RegionInfo.OFFSET, 0);
         exchange.request(call, Command.DEVICE_GET_REGION_INFO, Layout.RegionInfo.SIZE, Layout.RegionInfo.SIZE);
+        int needed = call.getInt(Layout.RegionInfo.ARGSZ);
+        if (needed < Layout.RegionInfo.SIZE) {
+            throw call.broken("information about a region in " + Integer.toUnsignedString(needed) + " bytes");
+        }
+        return needed;
     }
 
     private @Nullable RegionFile file(int region) {
@@ -184,6 +190,9 @@ final class DeviceClient implements AutoCloseable {
         }
         RegionInfo info = new RegionInfo(region, call.getLong(Layout.RegionInfo.LENGTH), flags, List.of(), 0, 0);
         if ((bits & Layout.RegionInfo.FLAGS_CAPS) == 0) {
+            if (call.getInt(Layout.RegionInfo.ARGSZ) > Layout.RegionInfo.SIZE) {
+                throw call.broken("its capabilities are missing");
+            }
             return info;
         }
         int at = call.getInt(Layout.RegionInfo.CAP_OFFSET);
@@ -204,15 +213,27 @@ final class DeviceClient implements AutoCloseable {
     }
 
     private static List<SparseArea> areas(Call call, int at) {
+        int version = call.getShort(at + Layout.RegionInfo.CAP_VERSION);
+        if (version > Layout.RegionInfo.SPARSE_VERSION_FLAGS) {
+            throw call.broken("sparse areas in version " + version);
+        }
+        boolean flags = version == Layout.RegionInfo.SPARSE_VERSION_FLAGS;
+        int size = flags ? Layout.RegionInfo.SPARSE_AREA_SIZE_FLAGS : Layout.RegionInfo.SPARSE_AREA_SIZE;
         int room = call.size() - at - Layout.RegionInfo.SPARSE_AREAS;
         int count = room < 0 ? -1 : call.getInt(at + Layout.RegionInfo.SPARSE_NR_AREAS);
-        if (count < 0 || count > room / Layout.RegionInfo.SPARSE_AREA_SIZE) {
+        if (count < 0 || count > room / size) {
             throw call.broken(count + " sparse areas");
         }
         List<SparseArea> areas = new ArrayList<>();
         for (int index = 0; index < count; index++) {
-            int area = at + Layout.RegionInfo.SPARSE_AREAS + index * Layout.RegionInfo.SPARSE_AREA_SIZE;
-            areas.add(SparseArea.direct(call.getLong(area), call.getLong(area + Long.BYTES)));
+            int area = at + Layout.RegionInfo.SPARSE_AREAS + index * size;
+            areas.add(new SparseArea(
+                    call.getLong(area + Layout.RegionInfo.SPARSE_OFFSET),
+                    call.getLong(area + Layout.RegionInfo.SPARSE_SIZE),
+                    flags
+                            && (call.getInt(area + Layout.RegionInfo.SPARSE_FLAGS)
+                                            & Layout.RegionInfo.SPARSE_FLAGS_DISABLABLE)
+                                    != 0));
         }
         return areas;
     }

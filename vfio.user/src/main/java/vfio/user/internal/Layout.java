@@ -75,7 +75,20 @@ public final class Layout {
         public static final int CAP_SPARSE_MMAP = 1;
         public static final int SPARSE_NR_AREAS = 8;
         public static final int SPARSE_AREAS = 16;
+
+        /** In an area. */
+        public static final int SPARSE_OFFSET = 0;
+
+        public static final int SPARSE_SIZE = 8;
         public static final int SPARSE_AREA_SIZE = 16;
+
+        /** Version of the capability in which areas have flags; for clients that agreed on dynamic trap. */
+        public static final int SPARSE_VERSION_FLAGS = 2;
+
+        public static final int SPARSE_FLAGS = 16;
+        public static final int SPARSE_RESERVED = 20;
+        public static final int SPARSE_AREA_SIZE_FLAGS = 24;
+        public static final int SPARSE_FLAGS_DISABLABLE = 1;
 
         public static final int CAP_TYPE = 2;
         public static final int TYPE_TYPE = 8;
