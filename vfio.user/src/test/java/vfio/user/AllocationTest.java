@@ -7,6 +7,7 @@ import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import vfio.user.client.MappedRegions;
 import vfio.user.client.VfioUserClient;
 
 /** The path of a trapped access allocates nothing in steady state, neither in the server nor in the client. */
@@ -38,6 +39,15 @@ class AllocationTest {
     @Test
     void postedWritesAllocateNothing() {
         assertAllocatesNothing(() -> client.writeRegisterPosted(FakeDevice.TRAPPED, 0x1000, 4, 7));
+    }
+
+    @Test
+    void accessesThroughMappingsAllocateNothing() {
+        try (MappedRegions regions = MappedRegions.open(client, FakeDevice.WHOLE, FakeDevice.SPARSE)) {
+            assertAllocatesNothing(() -> regions.writeRegister(FakeDevice.SPARSE, 0x4010, 4, 7));
+            assertAllocatesNothing(() -> regions.readRegister(FakeDevice.WHOLE, 0x10, 4));
+            assertAllocatesNothing(() -> regions.writeRegister(FakeDevice.SPARSE, 0x3000, 4, 7));
+        }
     }
 
     private void assertAllocatesNothing(Runnable access) {

@@ -11,7 +11,8 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
-import java.util.function.Function;
+import java.util.function.IntConsumer;
+import java.util.function.UnaryOperator;
 import vfio.linux.MappedMemory;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.Errno;
@@ -79,7 +80,8 @@ final class FakeDevice implements OpenDevice {
     volatile boolean closed;
     volatile Optional<String> awaiting = Optional.empty();
     volatile HandOverStatistics handOvers = new HandOverStatistics(0, Duration.ZERO, Duration.ZERO);
-    volatile Function<RegionInfo, RegionInfo> beforeInfo = info -> info;
+    volatile IntConsumer beforeInfo = region -> {};
+    volatile UnaryOperator<RegionInfo> afterInfo = info -> info;
     final FakeTrapSwitch trapSwitch = new FakeTrapSwitch();
 
     private final PciDevice device;
@@ -187,17 +189,24 @@ final class FakeDevice implements OpenDevice {
 
     @Override
     public RegionInfo regionInfo(int region) {
+        beforeInfo.accept(region);
+        return afterInfo.apply(described(region));
+    }
+
+    private RegionInfo described(int region) {
+        RegionInfo all = known(region);
+        boolean withdrawn = !knowsDynamicTrap() || trapSwitch.requested();
+        return withdrawn && !all.areas().isEmpty()
+                ? all.withAreas(
+                        all.areas().stream().filter(area -> !area.disablable()).toList())
+                : all;
+    }
+
+    private RegionInfo known(int region) {
         if (region < 0 || region >= regions.size()) {
             throw new VfioException(Errno.EINVAL, "no region " + region);
         }
-        RegionInfo all = regions.get(region);
-        boolean withdrawn = !knowsDynamicTrap() || trapSwitch.requested();
-        return beforeInfo.apply(
-                withdrawn && !all.areas().isEmpty()
-                        ? all.withAreas(all.areas().stream()
-                                .filter(area -> !area.disablable())
-                                .toList())
-                        : all);
+        return regions.get(region);
     }
 
     @Override
@@ -232,7 +241,7 @@ final class FakeDevice implements OpenDevice {
 
     @Override
     public SharedMemory mmap(int region) {
-        return regionInfo(region).is(RegionInfo.Flag.MMAP) ? memory.get(region) : null;
+        return described(region).is(RegionInfo.Flag.MMAP) ? memory.get(region) : null;
     }
 
     @Override
@@ -366,7 +375,7 @@ final class FakeDevice implements OpenDevice {
     }
 
     private void check(RegionAccess access, RegionInfo.Flag flag) {
-        RegionInfo region = regionInfo(access.region());
+        RegionInfo region = known(access.region());
         if (access.offset() < 0 || access.offset() > region.size() - access.length()) {
             throw new VfioException(Errno.EINVAL, "out of bounds");
         }

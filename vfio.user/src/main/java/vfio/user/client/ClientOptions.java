@@ -11,7 +11,7 @@ import java.time.Duration;
  * @param maxDmaMaps most DMA mappings at a time, at least 1
  * @param writeMultiple whether to propose REGION_WRITE_MULTI
  * @param twinSocket whether to propose a socket of its own for the server's requests
- * @param dynamicTrap whether to propose that the server may withdraw mappings, which then must be followed
+ * @param dynamicTrap whether to propose that the server may withdraw mappings; {@link MappedRegions} follows that
  * @param timeout how long to wait for a reply, positive
  * @param dmaHandler answers the server's requests for memory that was mapped without a descriptor and without an array
  */
