@@ -2,6 +2,7 @@ package mediate.igd;
 
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.osgi.service.component.annotations.Activate;
@@ -10,6 +11,7 @@ import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediateOps;
 import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciIds;
@@ -52,6 +54,12 @@ public final class GraphicsOps implements MediateOps {
         if (!deviceIds.contains(PciIds.hex4(ids.device()))) {
             return Decision.decline(ids.id() + " is not in device.ids of mediate.igd");
         }
-        return Decision.accept(new GraphicsMediation());
+        Optional<HandOverState> left = context.handedOver();
+        Optional<String> objection = left.flatMap(GraphicsState::objection);
+        if (objection.isPresent()) {
+            return Decision.decline(objection.get());
+        }
+        GraphicsState before = left.map(GraphicsState::decode).orElse(GraphicsState.NEW);
+        return Decision.accept(new GraphicsMediation(context, before));
     }
 }

@@ -1,20 +1,19 @@
 package mediate.igd;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.entry;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import java.lang.reflect.Proxy;
-import java.util.Optional;
+import java.util.Arrays;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import vfio.pci.api.device.DmaSpace;
-import vfio.pci.api.device.Hardware;
-import vfio.pci.api.device.RegionInfo;
-import vfio.pci.api.device.Regions;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import vfio.pci.api.mediate.Decision;
 import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediationContext;
-import vfio.pci.api.pci.PciAddress;
-import vfio.pci.api.pci.PciDevice;
-import vfio.pci.api.pci.PciIds;
 
 class GraphicsOpsTest {
     @Test
@@ -57,6 +56,61 @@ class GraphicsOpsTest {
         assertThat(ops.open(opening(0x8086, 0x5927, 0x030000))).isInstanceOf(Decision.Accepted.class);
     }
 
+    @Test
+    void addsTheDynamicTrapRegion() {
+        FakeContext context = new FakeContext();
+
+        new GraphicsOps(ids("5927")).open(context);
+
+        assertThat(context.added).singleElement().satisfies(region -> {
+            assertThat(region.type()).isEqualTo(4);
+            assertThat(region.subtype()).isEqualTo(1);
+        });
+        assertThat(context.asked).isEmpty();
+    }
+
+    @Test
+    void takesOverWhatItsPredecessorLeft() {
+        FakeContext context = new FakeContext().leaving(new GraphicsState(5, 6, 2, 1, true).encode());
+
+        Decision decision = new GraphicsOps(ids("5927")).open(context);
+
+        assertThat(((Decision.Accepted) decision).mediation().counters())
+                .containsOnly(
+                        entry("bar0.reads.trapped", 5L),
+                        entry("bar0.writes.trapped", 6L),
+                        entry("traps", 2L),
+                        entry("untraps", 1L));
+        assertThat(context.added).hasSize(1);
+    }
+
+    static Stream<Arguments> statesOfOthers() {
+        byte[] good = new GraphicsState(5, 6, 2, 1, true).encode().data();
+        byte[] negative = good.clone();
+        negative[15] = (byte) 0x80;
+        byte[] neither = good.clone();
+        neither[32] = 2;
+        return Stream.of(
+                arguments(new HandOverState("igd", 2, good), "igd version 2, 33 bytes"),
+                arguments(new HandOverState("i40e", 1, good), "i40e version 1, 33 bytes"),
+                arguments(new HandOverState("igd", 1, Arrays.copyOf(good, 32)), "igd version 1, 32 bytes"),
+                arguments(new HandOverState("igd", 1, Arrays.copyOf(good, 34)), "igd version 1, 34 bytes"),
+                arguments(new HandOverState("igd", 1, new byte[0]), "igd version 1, 0 bytes"),
+                arguments(new HandOverState("igd", 1, negative), "values"),
+                arguments(new HandOverState("igd", 1, neither), "values"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("statesOfOthers")
+    void declinesAStateThatItCannotRead(HandOverState state, String reason) {
+        FakeContext context = new FakeContext().leaving(state);
+
+        assertThat(new GraphicsOps(ids("5927")).open(context))
+                .isInstanceOfSatisfying(Decision.Declined.class, declined -> assertThat(declined.reason())
+                        .contains(reason));
+        assertThat(context.added).isEmpty();
+    }
+
     private static GraphicsOps.Configuration ids(String... ids) {
         Class<GraphicsOps.Configuration> type = GraphicsOps.Configuration.class;
         return type.cast(Proxy.newProxyInstance(
@@ -64,78 +118,6 @@ class GraphicsOpsTest {
     }
 
     private static MediationContext opening(int vendor, int device, int classCode) {
-        return new MediationContext() {
-            @Override
-            public Optional<HandOverState> handedOver() {
-                return Optional.empty();
-            }
-
-            @Override
-            public boolean trap(boolean trapped) {
-                throw new UnsupportedOperationException();
-            }
-
-            @Override
-            public boolean trapRequested() {
-                return false;
-            }
-
-            @Override
-            public PciDevice device() {
-                return new Function(new PciIds(vendor, device, 0x8086, 0x2212, classCode, 6));
-            }
-
-            @Override
-            public Regions hardware() {
-                throw new AssertionError("the device must not be touched before it is accepted");
-            }
-
-            @Override
-            public DmaSpace memory() {
-                throw new AssertionError("the device must not be touched before it is accepted");
-            }
-
-            @Override
-            public int addRegion(RegionInfo region) {
-                throw new AssertionError("nothing to add");
-            }
-
-            @Override
-            public System.Logger logger() {
-                return System.getLogger("test");
-            }
-        };
-    }
-
-    private record Function(PciIds ids) implements PciDevice {
-        @Override
-        public PciAddress address() {
-            return PciAddress.parse("0000:00:02.0");
-        }
-
-        @Override
-        public String backend() {
-            return "fake";
-        }
-
-        @Override
-        public Optional<PciAddress> physicalFunction() {
-            return Optional.empty();
-        }
-
-        @Override
-        public int virtualFunctionNumber() {
-            return -1;
-        }
-
-        @Override
-        public Optional<String> unassignableReason() {
-            return Optional.empty();
-        }
-
-        @Override
-        public Hardware open(DmaSpace memory) {
-            throw new AssertionError("a driver never opens the function itself");
-        }
+        return new FakeContext(vendor, device, classCode);
     }
 }

@@ -82,7 +82,7 @@ public class BundlesIT extends InFramework {
     }
 
     @Test
-    public void vendorBundlesExportNothingAndNeedOnlyTheContracts() {
+    public void vendorBundlesExportNothingAndNeedOnlyTheContractsAndTheirLibrary() {
         for (String vendor : List.of("mediate.igd", "mediate.i40e")) {
             Map<String, String> headers =
                     FrameworkUtil.asMap(bundleNamed(vendor).getHeaders());
@@ -90,7 +90,9 @@ public class BundlesIT extends InFramework {
             assertThat(headers.get(Constants.IMPORT_PACKAGE)
                             .replaceAll("\"[^\"]*\"", "")
                             .split(",", -1))
-                    .allMatch(clause -> clause.startsWith("vfio.pci.api.") || clause.startsWith("org.osgi."));
+                    .allMatch(clause -> clause.startsWith("vfio.pci.api.")
+                            || clause.startsWith("migration.region")
+                            || clause.startsWith("org.osgi."));
         }
     }
 
