@@ -2,6 +2,7 @@ package mediate.i40e;
 
 import java.util.Optional;
 import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediateOps;
 import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciAddress;
@@ -26,6 +27,12 @@ final class VirtualFunctionOps implements MediateOps {
             return Decision.decline(
                     "VF " + device.virtualFunctionNumber() + " of " + parent.get() + ", not of " + physicalFunction);
         }
-        return Decision.accept(new VirtualFunctionMediation());
+        Optional<HandOverState> left = context.handedOver();
+        Optional<String> objection = left.flatMap(VirtualFunctionState::objection);
+        if (objection.isPresent()) {
+            return Decision.decline(objection.get());
+        }
+        VirtualFunctionState before = left.map(VirtualFunctionState::decode).orElse(VirtualFunctionState.NEW);
+        return Decision.accept(new VirtualFunctionMediation(context, before));
     }
 }

@@ -1,20 +1,29 @@
 package mediate.i40e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.entry;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.SparseArea;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.Mediation.Result;
 import vfio.pci.api.pci.PciRegion;
 
 class VirtualFunctionMediationTest {
-    private final VirtualFunctionMediation mediation = new VirtualFunctionMediation();
+    private final FakeContext context = new FakeContext();
+    private final VirtualFunctionMediation mediation = new VirtualFunctionMediation(context, VirtualFunctionState.NEW);
+    private final ByteBuffer data = ByteBuffer.allocate(64).order(ByteOrder.LITTLE_ENDIAN);
 
     /** The five of the proposal; of those that trap later, both hold the tails that move when packets arrive. */
     @Test
@@ -66,10 +75,208 @@ class VirtualFunctionMediationTest {
         assertThat(mediation.write(access(PciRegion.BAR3))).isEqualTo(Result.PASS_THROUGH);
 
         assertThat(mediation.counters())
-                .containsOnly(entry("bar0.reads.trapped", 2L), entry("bar0.writes.trapped", 1L));
+                .containsOnly(
+                        entry("bar0.reads.trapped", 2L),
+                        entry("bar0.writes.trapped", 1L),
+                        entry("tracking.requested", 0L),
+                        entry("tracking.in.force", 0L),
+                        entry("tracking.tail.writes", 0L));
+        assertThat(context.asked).isEmpty();
     }
 
-    private static RegionAccess access(int region) {
-        return new RegionAccess().wrap(region, 0, 4, ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN), 0);
+    @Test
+    void answersItsOwnRegion() {
+        int own = FakeContext.FIRST_ADDED;
+
+        assertThat(mediation.read(access(own, 4, 4))).isEqualTo(Result.DONE);
+        assertThat(data.getInt(0)).isZero();
+        assertFails(Errno.EOPNOTSUPP, () -> mediation.write(access(own, 0, 4)));
+
+        mediation.track(true);
+        assertThat(mediation.read(access(own, 4, 4))).isEqualTo(Result.DONE);
+        assertThat(data.getInt(0)).isEqualTo(1);
+    }
+
+    @Test
+    void tracksFromTheConfirmationOn() {
+        mediation.track(true);
+        assertThat(context.asked).containsExactly(true);
+        assertTracking(1, 0);
+
+        mediation.trapChanged(true);
+        assertTracking(1, 1);
+
+        mediation.track(false);
+        assertThat(context.asked).containsExactly(true, false);
+        assertTracking(0, 0);
+    }
+
+    /** For example because the client does not know dynamic trap, or the administrator traps already. */
+    @Test
+    void tracksAtOnceIfItIsTrappedAlready() {
+        context.alreadyTrapped = true;
+
+        mediation.track(true);
+
+        assertTracking(1, 1);
+    }
+
+    /** The core tells by another thread before it has answered. */
+    @Test
+    void aConfirmationMayComeBeforeTheAnswer() {
+        context.beforeAnswer = () -> mediation.trapChanged(true);
+
+        mediation.track(true);
+
+        assertTracking(1, 1);
+    }
+
+    @Test
+    void isNotInForceIfTheClientDidNotConfirm() {
+        mediation.track(true);
+        mediation.trapChanged(false);
+        assertTracking(1, 0);
+
+        mediation.track(true);
+        mediation.trapChanged(true);
+
+        assertThat(context.asked).containsExactly(true, true);
+        assertTracking(1, 1);
+    }
+
+    @Test
+    void isNotInForceAfterTheClientMayMapAgain() {
+        mediation.track(true);
+        mediation.trapChanged(true);
+
+        mediation.trapChanged(false);
+
+        assertTracking(1, 0);
+    }
+
+    /** The administrator may trap for reasons of his own. */
+    @Test
+    void trappingAloneIsNoTracking() {
+        mediation.trapChanged(true);
+        mediation.write(access(PciRegion.BAR0, 0x2000, 4));
+
+        assertTracking(0, 0);
+        assertThat(mediation.counters()).containsEntry("tracking.tail.writes", 0L);
+    }
+
+    @Test
+    void refusesToTrackWhatCannotBeTrapped() {
+        context.refusing = true;
+
+        assertFails(Errno.EOPNOTSUPP, () -> mediation.track(true));
+
+        assertTracking(0, 0);
+    }
+
+    /** The two pages of tails hold other registers too. */
+    @ParameterizedTest
+    @CsvSource({
+        "0x2000, 4, 1",
+        "0x203c, 4, 1",
+        "0x2040, 4, 0",
+        "0x2800, 4, 0",
+        "0x1ffc, 4, 0",
+        "0x1ffc, 8, 1",
+        "0x1ff0, 64, 1",
+        "0x7000, 4, 1",
+        "0x7003, 1, 1",
+        "0x7004, 4, 0",
+        "0x6ffc, 4, 0",
+        "0x7400, 4, 0",
+        "0x8800, 4, 0"
+    })
+    void countsWritesOfTails(String offset, int length, long counted) {
+        mediation.write(access(PciRegion.BAR0, Long.decode(offset), length));
+        mediation.track(true);
+        mediation.write(access(PciRegion.BAR0, Long.decode(offset), length));
+        mediation.read(access(PciRegion.BAR0, Long.decode(offset), length));
+        mediation.write(access(PciRegion.BAR3, Long.decode(offset), length));
+        mediation.track(false);
+        mediation.write(access(PciRegion.BAR0, Long.decode(offset), length));
+
+        assertThat(mediation.counters()).containsEntry("tracking.tail.writes", counted);
+    }
+
+    @Test
+    void leavesCountersAndTrackingToItsSuccessor() {
+        mediation.read(access(PciRegion.BAR0));
+        mediation.track(true);
+        mediation.write(access(PciRegion.BAR0, 0x2000, 4));
+        mediation.write(access(PciRegion.BAR0));
+
+        HandOverState state = mediation.suspend().orElseThrow();
+
+        assertThat(state.schema()).isEqualTo("i40e");
+        assertThat(state.version()).isEqualTo(1);
+        assertThat(VirtualFunctionState.objection(state)).isEmpty();
+        assertThat(VirtualFunctionState.decode(state)).isEqualTo(new VirtualFunctionState(1, 2, 1, true));
+    }
+
+    /** The format is a contract between versions of this bundle. */
+    @Test
+    void theStateLooksLikeThis() {
+        assertThat(new VirtualFunctionState(1, 0x0203, 4, true).encode().data())
+                .containsExactly(1, 0, 0, 0, 0, 0, 0, 0, 3, 2, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1);
+    }
+
+    @Test
+    void goesOnTrackingAsItsPredecessorDid() {
+        FakeContext next = new FakeContext();
+        VirtualFunctionMediation successor =
+                new VirtualFunctionMediation(next, new VirtualFunctionState(1, 2, 1, true));
+        assertThat(next.asked).containsExactly(true);
+
+        successor.write(access(PciRegion.BAR0, 0x2000, 4));
+        successor.trapChanged(true);
+
+        assertThat(successor.counters())
+                .containsOnly(
+                        entry("bar0.reads.trapped", 1L),
+                        entry("bar0.writes.trapped", 3L),
+                        entry("tracking.requested", 1L),
+                        entry("tracking.in.force", 1L),
+                        entry("tracking.tail.writes", 2L));
+    }
+
+    @Test
+    void asksForNothingIfItsPredecessorDidNotTrack() {
+        FakeContext next = new FakeContext();
+        new VirtualFunctionMediation(next, new VirtualFunctionState(1, 2, 1, false));
+
+        assertThat(next.asked).isEmpty();
+    }
+
+    @Test
+    void takesOverAlthoughTrappingIsRefusedNow() {
+        FakeContext next = new FakeContext();
+        next.refusing = true;
+        VirtualFunctionMediation successor =
+                new VirtualFunctionMediation(next, new VirtualFunctionState(1, 2, 1, true));
+
+        assertThat(successor.counters()).contains(entry("tracking.requested", 1L), entry("tracking.in.force", 0L));
+        assertThat(next.logged).singleElement().asString().contains("refused by a test");
+    }
+
+    private void assertTracking(long requested, long inForce) {
+        assertThat(mediation.counters())
+                .contains(entry("tracking.requested", requested), entry("tracking.in.force", inForce));
+    }
+
+    private RegionAccess access(int region) {
+        return access(region, 0, 4);
+    }
+
+    private RegionAccess access(int region, long offset, int length) {
+        return new RegionAccess().wrap(region, offset, length, data, 0);
+    }
+
+    private static void assertFails(Errno expected, ThrowingCallable call) {
+        assertThatThrownBy(call).isInstanceOfSatisfying(VfioException.class, e -> assertThat(e.errno())
+                .isEqualTo(expected));
     }
 }

@@ -1,20 +1,20 @@
 package mediate.i40e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.entry;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
-import java.util.Optional;
-import org.jspecify.annotations.Nullable;
+import java.util.Arrays;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import vfio.pci.api.device.DmaSpace;
-import vfio.pci.api.device.Hardware;
-import vfio.pci.api.device.RegionInfo;
-import vfio.pci.api.device.Regions;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import vfio.pci.api.mediate.Decision;
 import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
-import vfio.pci.api.pci.PciIds;
 
 class VirtualFunctionOpsTest {
     private static final PciAddress PARENT = PciAddress.parse("0000:03:00.0");
@@ -24,8 +24,8 @@ class VirtualFunctionOpsTest {
 
     @Test
     void acceptsEachVfOfItsPfWithAMediationOfItsOwn() {
-        Decision first = ops.open(opening(new Function("0000:03:02.0", PARENT, 0)));
-        Decision second = ops.open(opening(new Function("0000:03:02.1", PARENT, 1)));
+        Decision first = ops.open(opening(new FakeFunction("0000:03:02.0", PARENT, 0)));
+        Decision second = ops.open(opening(new FakeFunction("0000:03:02.1", PARENT, 1)));
 
         assertThat(first).isInstanceOf(Decision.Accepted.class);
         assertThat(second).isInstanceOf(Decision.Accepted.class);
@@ -37,90 +37,73 @@ class VirtualFunctionOpsTest {
     /** Same ids, another card: the id alone must not decide. */
     @Test
     void declinesVfsOfAnotherPf() {
-        assertThat(ops.open(opening(new Function("0000:04:02.1", OTHER_PARENT, 1))))
+        assertThat(ops.open(opening(new FakeFunction("0000:04:02.1", OTHER_PARENT, 1))))
                 .isEqualTo(Decision.decline("VF 1 of 0000:04:00.0, not of 0000:03:00.0"));
     }
 
     @Test
     void declinesWhatIsNoVf() {
-        assertThat(ops.open(opening(new Function("0000:00:02.0", null, -1))))
+        assertThat(ops.open(opening(new FakeFunction("0000:00:02.0", null, -1))))
                 .isEqualTo(Decision.decline("0000:00:02.0 is not a virtual function"));
     }
 
-    private static MediationContext opening(PciDevice device) {
-        return new MediationContext() {
-            @Override
-            public Optional<HandOverState> handedOver() {
-                return Optional.empty();
-            }
+    @Test
+    void addsTheDynamicTrapRegion() {
+        FakeContext context = new FakeContext();
 
-            @Override
-            public boolean trap(boolean trapped) {
-                throw new UnsupportedOperationException();
-            }
+        ops.open(context);
 
-            @Override
-            public boolean trapRequested() {
-                return false;
-            }
-
-            @Override
-            public PciDevice device() {
-                return device;
-            }
-
-            @Override
-            public Regions hardware() {
-                throw new AssertionError("the device must not be touched before it is accepted");
-            }
-
-            @Override
-            public DmaSpace memory() {
-                throw new AssertionError("the device must not be touched before it is accepted");
-            }
-
-            @Override
-            public int addRegion(RegionInfo region) {
-                throw new AssertionError("nothing to add");
-            }
-
-            @Override
-            public System.Logger logger() {
-                return System.getLogger("test");
-            }
-        };
+        assertThat(context.added).singleElement().satisfies(region -> {
+            assertThat(region.type()).isEqualTo(4);
+            assertThat(region.subtype()).isEqualTo(1);
+        });
+        assertThat(context.asked).isEmpty();
     }
 
-    /** All functions have the ids of an XL710 VF. */
-    private record Function(String name, @Nullable PciAddress parent, int virtualFunctionNumber) implements PciDevice {
-        @Override
-        public PciAddress address() {
-            return PciAddress.parse(name);
-        }
+    @Test
+    void takesOverWhatItsPredecessorLeft() {
+        FakeContext context = new FakeContext().leaving(new VirtualFunctionState(5, 6, 2, true).encode());
 
-        @Override
-        public PciIds ids() {
-            return new PciIds(0x8086, 0x154c, 0x8086, 0, 0x020000, 2);
-        }
+        Decision decision = ops.open(context);
 
-        @Override
-        public String backend() {
-            return "fake";
-        }
+        assertThat(((Decision.Accepted) decision).mediation().counters())
+                .containsOnly(
+                        entry("bar0.reads.trapped", 5L),
+                        entry("bar0.writes.trapped", 6L),
+                        entry("tracking.requested", 1L),
+                        entry("tracking.in.force", 0L),
+                        entry("tracking.tail.writes", 2L));
+        assertThat(context.added).hasSize(1);
+    }
 
-        @Override
-        public Optional<PciAddress> physicalFunction() {
-            return Optional.ofNullable(parent);
-        }
+    static Stream<Arguments> statesOfOthers() {
+        byte[] good = new VirtualFunctionState(5, 6, 2, true).encode().data();
+        byte[] negative = good.clone();
+        negative[15] = (byte) 0x80;
+        byte[] neither = good.clone();
+        neither[24] = 2;
+        return Stream.of(
+                arguments(new HandOverState("i40e", 2, good), "i40e version 2, 25 bytes"),
+                arguments(new HandOverState("igd", 1, good), "igd version 1, 25 bytes"),
+                arguments(new HandOverState("i40e", 1, Arrays.copyOf(good, 24)), "i40e version 1, 24 bytes"),
+                arguments(new HandOverState("i40e", 1, Arrays.copyOf(good, 26)), "i40e version 1, 26 bytes"),
+                arguments(new HandOverState("i40e", 1, new byte[0]), "i40e version 1, 0 bytes"),
+                arguments(new HandOverState("i40e", 1, negative), "values"),
+                arguments(new HandOverState("i40e", 1, neither), "values"));
+    }
 
-        @Override
-        public Optional<String> unassignableReason() {
-            return Optional.empty();
-        }
+    @ParameterizedTest
+    @MethodSource("statesOfOthers")
+    void declinesAStateThatItCannotRead(HandOverState state, String reason) {
+        FakeContext context = new FakeContext().leaving(state);
 
-        @Override
-        public Hardware open(DmaSpace memory) {
-            throw new AssertionError("a driver never opens the function itself");
-        }
+        assertThat(ops.open(context))
+                .isInstanceOfSatisfying(Decision.Declined.class, declined -> assertThat(declined.reason())
+                        .contains(reason));
+        assertThat(context.added).isEmpty();
+    }
+
+    private static MediationContext opening(PciDevice device) {
+        return new FakeContext(device);
     }
 }

@@ -31,6 +31,7 @@ final class EmbeddedRuntime implements AutoCloseable {
         "org.osgi.service.component",
         "org.apache.felix.scr",
         "vfio.pci.core",
+        "migration.region",
         "mediate.i40e"
     };
 

@@ -53,7 +53,7 @@ public class VendorBundleIT extends InFramework {
         OpenDevice device = open(VF);
         write(device, PciRegion.BAR0, HASH_KEY, 0x0bad_cafe);
         assertThat(read(device, PciRegion.BAR0, RSTAT)).isEqualTo(2);
-        assertThat(device.counters()).containsOnly(entry("bar0.reads.trapped", 1L), entry("bar0.writes.trapped", 1L));
+        assertThat(device.counters()).contains(entry("bar0.reads.trapped", 1L), entry("bar0.writes.trapped", 1L));
         assertThat(info("i40e").openDevices()).isEqualTo(1);
         Bundle driver = bundleNamed("mediate.i40e");
         driver.stop();
