@@ -2,6 +2,7 @@ package vfio.linux;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.function.IntToLongFunction;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 
@@ -19,7 +20,13 @@ record MappableFile(long offset, long size, boolean writable, boolean sealed, bo
     /** {@code sizeof(struct statfs)}, whose first member is {@code f_type}, 8 bytes wide. */
     private static final int STATFS_SIZE = 120;
 
+    /** Examines a file. */
     static MappableFile of(int fd, long offset, long size, boolean writable) {
+        return of(fd, offset, size, writable, MappableFile::fileSystem);
+    }
+
+    /** @param fileSystems tells the {@code f_type} of a descriptor's file system */
+    static MappableFile of(int fd, long offset, long size, boolean writable, IntToLongFunction fileSystems) {
         if (offset < 0 || size < 1 || offset > Long.MAX_VALUE - size) {
             throw new VfioException(
                     Errno.EINVAL,
@@ -39,7 +46,7 @@ record MappableFile(long offset, long size, boolean writable, boolean sealed, bo
                     "cannot map " + size + " bytes at offset 0x" + Long.toHexString(offset) + " of a file that has "
                             + status.size());
         }
-        long fileSystem = fileSystem(fd);
+        long fileSystem = fileSystems.applyAsLong(fd);
         if (fileSystem == Linux.FUSE_SUPER_MAGIC || fileSystem == Linux.NFS_SUPER_MAGIC) {
             throw new VfioException(
                     Errno.EINVAL,
