@@ -340,11 +340,11 @@ class HotPlugTest {
         publications.beforeWithdraw = device -> {
             if (device.address().equals(VF0)) {
                 withdrawing.countDown();
-                await(letGo);
+                Threads.await(letGo);
             }
         };
         CompletableFuture<List<PciAddress>> removal = CompletableFuture.supplyAsync(() -> bus.remove(VF0));
-        await(withdrawing);
+        Threads.await(withdrawing);
 
         CompletableFuture<List<PciAddress>> addition = CompletableFuture.supplyAsync(() -> bus.add(VF0));
         assertThat(bus.places()).hasSize(3).allMatch(Place::present);
@@ -387,13 +387,5 @@ class HotPlugTest {
                 .isThrownBy(call)
                 .withMessageContaining(sentence)
                 .returns(errno, VfioException::errno);
-    }
-
-    private static void await(CountDownLatch latch) {
-        try {
-            assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
-        } catch (InterruptedException e) {
-            throw new AssertionError(e);
-        }
     }
 }

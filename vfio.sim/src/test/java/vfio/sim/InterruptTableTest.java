@@ -6,9 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.InterruptAction;
@@ -243,6 +246,57 @@ class InterruptTableTest {
         assertThat(signal.events()).isZero();
         table.fire(PciInterrupt.MSIX, 0);
         assertThat(signal.events()).isEqualTo(1);
+    }
+
+    /** Otherwise an event would go to a signal that its owner has just closed, and be lost. */
+    @ParameterizedTest
+    @MethodSource("tellings")
+    void signalIsNotToldAfterItWasTakenAway(Telling telling) {
+        BlockingSignal told = new BlockingSignal();
+        table.connect(telling.index(), telling.action(), 0, List.of(told));
+        Thread event = Threads.start(() -> telling.event().accept(table));
+        told.awaitTelling();
+
+        Thread disconnect = Threads.start(() -> table.connect(telling.index(), telling.action(), 0, List.of(signal)));
+        Threads.awaitRest(disconnect);
+
+        assertThat(disconnect.isAlive()).as("waits for what is being told").isTrue();
+        assertThat(told.isClosed()).isFalse();
+        told.letGo();
+        Threads.awaitEnd(event);
+        Threads.awaitEnd(disconnect);
+        assertThat(told.wasClosedWhileTold()).isFalse();
+        assertThat(told.isClosed()).isTrue();
+    }
+
+    record Telling(String name, int index, InterruptAction action, Consumer<InterruptTable> event) {
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    static Stream<Telling> tellings() {
+        return Stream.of(
+                new Telling(
+                        "an event",
+                        PciInterrupt.MSIX,
+                        InterruptAction.TRIGGER,
+                        table -> table.fire(PciInterrupt.MSIX, 0)),
+                new Telling(
+                        "INTx",
+                        PciInterrupt.INTX,
+                        InterruptAction.TRIGGER,
+                        table -> table.act(PciInterrupt.INTX, InterruptAction.TRIGGER, 0, 1)),
+                new Telling(
+                        "a mask",
+                        PciInterrupt.MSIX,
+                        InterruptAction.MASK,
+                        table -> table.act(PciInterrupt.MSIX, InterruptAction.MASK, 0, 1)),
+                new Telling("an unmask", PciInterrupt.MSIX, InterruptAction.UNMASK, table -> {
+                    table.act(PciInterrupt.MSIX, InterruptAction.MASK, 0, 1);
+                    table.act(PciInterrupt.MSIX, InterruptAction.UNMASK, 0, 1);
+                }));
     }
 
     @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
@@ -59,6 +60,40 @@ class SimulatedFunctionTest {
         second.act(PciInterrupt.MSIX, InterruptAction.TRIGGER, 0, 1);
         assertThat(fresh.events()).isEqualTo(1);
         second.close();
+    }
+
+    /** Whoever closes second frees memory that the first may still be using. */
+    @Test
+    void secondCloserWaitsForTheFirst() {
+        CountDownLatch go = new CountDownLatch(1);
+        SimulatedFunction slow = SimulatedFunction.virtual(new SlowToEnd(go), Functions.PF_ADDRESS, 0);
+        Hardware opened = slow.open(guest);
+        Thread first = Threads.start(opened::close);
+        Threads.awaitRest(first);
+
+        Thread second = Threads.start(slow::remove);
+        Threads.awaitRest(second);
+        assertThat(second.isAlive()).isTrue();
+
+        go.countDown();
+        Threads.awaitEnd(second);
+        Threads.awaitEnd(first);
+        opened.close();
+    }
+
+    /** Takes its time to give the function back. */
+    private static final class SlowToEnd extends DeviceModel {
+        private final CountDownLatch go;
+
+        SlowToEnd(CountDownLatch go) {
+            super(Functions.VF_ADDRESS, FunctionLayout.of(Functions.vf().ids()).build());
+            this.go = go;
+        }
+
+        @Override
+        void detach() {
+            Threads.await(go);
+        }
     }
 
     @Test
