@@ -26,8 +26,10 @@ import org.osgi.framework.wiring.BundleWiring;
 import vfio.itest.guest.ProcessFigures;
 import vfio.pci.api.manage.OpenDevice;
 import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediateOps;
 import vfio.pci.api.mediate.Mediation;
+import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
 
@@ -63,7 +65,8 @@ public class HotSwapIT extends InFramework {
     }
 
     @After
-    public void withdraw() {
+    public void withdraw() throws BundleException {
+        bundleNamed("mediate.i40e").start();
         clients.forEach(SequenceClient::close);
         published.forEach(ServiceRegistration::unregister);
     }
@@ -80,8 +83,7 @@ public class HotSwapIT extends InFramework {
         report("update of mediate.i40e", blackouts);
         blackouts.clear();
         measured(blackouts, SWAPS / 2, round -> {
-            ServiceRegistration<MediateOps> other =
-                    register(context -> accept(context.device()), Map.of(MediateOps.NAME, "other"));
+            ServiceRegistration<MediateOps> other = register(HotSwapIT::accept, Map.of(MediateOps.NAME, "other"));
             stop(i40e);
             awaitMediator("other");
             start(i40e);
@@ -174,9 +176,16 @@ public class HotSwapIT extends InFramework {
         }
     }
 
-    private static Decision accept(PciDevice device) {
-        return device instanceof SequenceFunction
-                ? Decision.accept(new Mediation() {})
+    /** Another implementation, which keeps what it is given for whoever comes after it. */
+    private static Decision accept(MediationContext context) {
+        Optional<HandOverState> state = context.handedOver();
+        return context.device() instanceof SequenceFunction
+                ? Decision.accept(new Mediation() {
+                    @Override
+                    public Optional<HandOverState> suspend() {
+                        return state;
+                    }
+                })
                 : Decision.decline("not of this test");
     }
 
