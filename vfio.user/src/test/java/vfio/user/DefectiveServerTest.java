@@ -252,7 +252,7 @@ class DefectiveServerTest {
             assertFails(Errno.EPROTO, () -> client.regionInfo(0));
             client.info();
             client.reset();
-            assertThat(TestServer.descriptors()).isEqualTo(before);
+            TestServer.awaitDescriptors(before);
         }
     }
 

@@ -123,6 +123,11 @@ final class TestServer implements AutoCloseable {
         return openFiles().size();
     }
 
+    /** A server lets go of what came with a message when it turns to the next. */
+    static void awaitDescriptors(int expected) {
+        await().untilAsserted(() -> assertThat(openFiles()).hasSize(expected));
+    }
+
     private static List<String> openFiles() {
         try (Stream<Path> files = Files.list(Path.of("/proc/self/fd"))) {
             return files.map(TestServer::target)
