@@ -4,12 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.ops4j.pax.exam.CoreOptions.options;
 
-import java.io.ByteArrayInputStream;
-import java.io.OutputStream;
 import java.util.List;
 import org.apache.felix.service.command.CommandProcessor;
-import org.apache.felix.service.command.CommandSession;
-import org.apache.felix.service.command.Converter;
 import org.junit.After;
 import org.junit.Before;
 import org.junit.Test;
@@ -26,7 +22,7 @@ public class ShellIT extends InFramework {
     private static final String VF = "0000:03:02.0";
     private static final String IGD = "0000:00:02.0";
 
-    private CommandSession session;
+    private ShellSession session;
 
     @Configuration
     public Option[] configuration() {
@@ -38,8 +34,7 @@ public class ShellIT extends InFramework {
         insertXl710(PF, 2);
         insertIgd(IGD);
         eventually().untilAsserted(() -> assertThat(mediatorNames()).containsExactlyInAnyOrder("i40e", "igd"));
-        OutputStream output = OutputStream.nullOutputStream();
-        session = service(CommandProcessor.class).createSession(new ByteArrayInputStream(new byte[0]), output, output);
+        session = new ShellSession(service(CommandProcessor.class));
         eventually().untilAsserted(() -> assertThat(run("vfio:devices")).contains(VF + ".sock", IGD + ".sock"));
     }
 
@@ -189,26 +184,18 @@ public class ShellIT extends InFramework {
     }
 
     private Object execute(String command) {
-        try {
-            return session.execute(command);
-        } catch (Exception e) {
-            throw new AssertionError(command + " failed", e);
-        }
+        return session.execute(command);
     }
 
-    /** What the shell shows of a command's result. */
     private String run(String command) {
-        return String.valueOf(session.format(execute(command), Converter.INSPECT));
+        return session.run(command);
     }
 
     private List<String> lines(String command) {
-        return run(command).lines().toList();
+        return session.lines(command);
     }
 
-    /** The sentence with which a command fails. */
     private String error(String command) {
-        Throwable thrown = catchThrowable(() -> session.execute(command));
-        assertThat(thrown).as(command).isNotNull();
-        return String.valueOf(thrown.getMessage());
+        return session.error(command);
     }
 }

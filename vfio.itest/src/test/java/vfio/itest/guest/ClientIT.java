@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
@@ -353,6 +354,27 @@ class ClientIT {
             assertThat(ending.socketNames()).isEmpty();
             assertThat(ending.errors()).isEmpty();
             assertThatThrownBy(() -> idle.readInt(PciRegion.BAR0, ICR01)).isInstanceOf(VfioException.class);
+        }
+    }
+
+    /** Neither the client, which does not answer, nor the command that waits for it holds up the end. */
+    @Test
+    void runtimeEndsInTimeWhileClientIsAskedForItsDevice() throws Exception {
+        try (RuntimeProcess ending = RuntimeProcess.start("client-asked", configuration("client-asked"));
+                VfioUserClient stubborn = VfioUserClient.connect(ending.socket(VF));
+                EventFd request = stubborn.enableIrq(PciInterrupt.REQ, 0)) {
+            CompletableFuture<Command.Result> removal =
+                    CompletableFuture.supplyAsync(() -> ending.tryExec("sim:remove 3:2.0"));
+            assertThat(request.await(Duration.ofSeconds(30))).isTrue();
+
+            RuntimeProcess.End end = ending.terminate(Duration.ofSeconds(10));
+
+            LOGGER.log(Level.INFO, "ended while a client was being asked after {0}", end);
+            assertThat(end.took()).isLessThanOrEqualTo(Duration.ofSeconds(2));
+            assertThat(end.status()).isZero();
+            assertThat(ending.socketNames()).isEmpty();
+            assertThat(ending.errors()).isEmpty();
+            removal.get(30, TimeUnit.SECONDS);
         }
     }
 
