@@ -3,12 +3,12 @@ package vfio.pci.core;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
@@ -119,9 +119,14 @@ final class Gate {
         return (state.get() & SHUT) != 0;
     }
 
-    /** The threads that are inside, as far as it is known. */
-    List<Thread> inside() {
-        return Arrays.stream(traces).filter(Objects::nonNull).distinct().toList();
+    /** What to say if calls did not leave in time: how long that was, and where the threads are, as far as it is known. */
+    String report(Duration patience) {
+        return "calls did not return within " + patience.toMillis() + " ms"
+                + Arrays.stream(traces)
+                        .filter(Objects::nonNull)
+                        .distinct()
+                        .map(VendorCalls::stack)
+                        .collect(Collectors.joining());
     }
 
     private void awaitAdmission() {

@@ -5,12 +5,9 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.RegionInfo;
@@ -22,6 +19,7 @@ import vfio.pci.api.manage.Explanation.Verdict;
 import vfio.pci.api.manage.HandOverStatistics;
 import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.pci.PciDevice;
+import vfio.pci.core.Departure.LostException;
 
 /**
  * Who mediates one open device, from the choice at open through every hand-over to the end.
@@ -40,6 +38,7 @@ final class HandOver {
     private final Choice choice;
     private final Core core;
     private final Owner owner;
+    private final Departure departure;
     private final Semaphore transition = new Semaphore(1, true);
     private volatile Layer layer;
     private volatile @Nullable Left awaiting;
@@ -67,22 +66,22 @@ final class HandOver {
      *
      * @param from the driver; null if the device was passed through
      * @param state what the successor must know
-     * @param since when the gate was held, by {@link System#nanoTime}
+     * @param deadline runs since the gate was held
      * @param verdicts of those that were asked to succeed, so far
      * @param cancel stops the clock, if one runs
      */
     private record Left(
             @Nullable Mediator from,
             Optional<HandOverState> state,
-            long since,
+            Deadline deadline,
             List<Verdict> verdicts,
             Runnable cancel) {
-        Left(@Nullable Mediator from, Optional<HandOverState> state, long since) {
-            this(from, state, since, new ArrayList<>(), () -> {});
+        Left(@Nullable Mediator from, Optional<HandOverState> state, Deadline deadline) {
+            this(from, state, deadline, new ArrayList<>(), () -> {});
         }
 
         Left until(Runnable canceller) {
-            return new Left(from, state, since, verdicts, canceller);
+            return new Left(from, state, deadline, verdicts, canceller);
         }
 
         String name() {
@@ -97,6 +96,7 @@ final class HandOver {
         this.choice = choice;
         this.core = core;
         this.owner = owner;
+        departure = new Departure(device, core);
         layer = Layer.passThrough(choice.underneath());
     }
 
@@ -204,10 +204,11 @@ final class HandOver {
             left.cancel().run();
         }
         Layer ending = take();
-        if (ending.mediator() != null && drained) {
-            closeMediation(ending.mediator(), ending, System.nanoTime());
+        if (drained) {
+            closeMediation(ending, new Deadline(core.limits().vendor()));
+        } else {
+            forget(ending);
         }
-        forget(ending);
     }
 
     /** Begins a transition. Returns false if the one that is on its way does not end in time; it fails the device then. */
@@ -247,46 +248,29 @@ final class HandOver {
         }
     }
 
-    /** Holds the gate and takes the mediation away. Returns null if that cost the device. */
+    /** Holds the gate and takes the mediation away. Returns null if that cost the device, or it was closed. */
     private @Nullable Left suspend() {
-        long since = System.nanoTime();
-        Layer old = layer;
-        Mediator mediator = old.mediator();
-        if (!gate.hold(core.limits().vendor())) {
-            forget(take());
-            owner.fail("calls did not return within " + core.limits().vendor().toMillis() + " ms"
-                    + gate.inside().stream().map(VendorCalls::stack).collect(Collectors.joining()));
-            return null;
-        }
+        Deadline deadline = new Deadline(core.limits().vendor());
+        boolean drained = gate.hold(core.limits().vendor());
         if (gate.isShut()) {
             return null;
         }
-        if (mediator == null) {
-            return new Left(null, Optional.empty(), since);
-        }
-        Optional<HandOverState> state;
-        try {
-            state = Objects.requireNonNull(
-                    core.calls()
-                            .call(call(mediator, "suspend"), remaining(since), old.mediation()::suspend, late -> {}),
-                    "it returned null instead of a state");
-        } catch (VendorCalls.StuckException e) {
-            forget(take());
-            owner.fail(e.report());
-            return null;
-        } catch (ExecutionException | RuntimeException e) {
-            Throwable thrown = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
-            core.faults().defect(mediator, "suspend of " + device.address(), thrown);
-            Layer ending = take();
-            closeMediation(mediator, ending, since);
-            forget(ending);
-            owner.fail(mediator.name() + " failed to suspend it: " + thrown);
-            return null;
-        }
         Layer ending = take();
-        boolean closed = closeMediation(mediator, ending, since);
-        forget(ending);
-        return closed ? new Left(mediator, state, since) : null;
+        Mediator mediator = ending.mediator();
+        try {
+            if (!drained) {
+                throw new LostException(gate.report(core.limits().vendor()));
+            }
+            return new Left(
+                    mediator,
+                    mediator == null ? Optional.empty() : departure.suspendAndClose(mediator, ending, deadline),
+                    deadline);
+        } catch (LostException e) {
+            owner.fail(e.reason());
+            return null;
+        } finally {
+            forget(ending);
+        }
     }
 
     /** Asks for a successor. Returns whether one has taken the device, or the device is lost. */
@@ -294,7 +278,7 @@ final class HandOver {
         Inheritance inheritance = new Inheritance(left.name(), left.state(), owner::objection);
         List<Mediator> remaining = candidates;
         while (!remaining.isEmpty()) {
-            Layer next = choice.first(remaining, inheritance, remaining(left.since()), left.verdicts());
+            Layer next = choice.first(remaining, inheritance, left.deadline().remaining(), left.verdicts());
             if (next == null || next.mediator() == null) {
                 break;
             }
@@ -302,8 +286,9 @@ final class HandOver {
                 serve(left, next, handedOver(left, next));
                 return true;
             }
-            closeMediation(next.mediator(), next, left.since());
-            forget(next);
+            if (!closeMediation(next, left.deadline())) {
+                return true;
+            }
             remaining = remaining.subList(remaining.indexOf(next.mediator()) + 1, remaining.size());
         }
         return gate.isShut();
@@ -314,7 +299,7 @@ final class HandOver {
         left.cancel().run();
         owner.adopt(next);
         layer = next;
-        Duration held = Duration.ofNanos(System.nanoTime() - left.since());
+        Duration held = left.deadline().elapsed();
         HandOverStatistics before = statistics;
         statistics = new HandOverStatistics(
                 before.count() + 1, held, held.compareTo(before.longest()) > 0 ? held : before.longest());
@@ -327,7 +312,7 @@ final class HandOver {
         Duration wait = core.stopping().getAsBoolean()
                 ? Duration.ZERO
                 : core.settings().of(device, left.name()).successorWait();
-        Duration rest = wait.minusNanos(System.nanoTime() - left.since());
+        Duration rest = wait.minus(left.deadline().elapsed());
         if (rest.isNegative() || rest.isZero()) {
             giveUp(left);
             return;
@@ -377,24 +362,17 @@ final class HandOver {
     }
 
     /** Returns whether it came back; if not, the device is lost. */
-    private boolean closeMediation(Mediator mediator, Layer ending, long since) {
+    private boolean closeMediation(Layer ending, Deadline deadline) {
         try {
-            core.calls()
-                    .<@Nullable Void>call(
-                            call(mediator, "close"),
-                            remaining(since),
-                            () -> {
-                                ending.mediation().close();
-                                return null;
-                            },
-                            late -> {});
+            if (ending.mediator() != null) {
+                departure.close(ending.mediator(), ending, deadline);
+            }
             return true;
-        } catch (VendorCalls.StuckException e) {
-            owner.fail(e.report());
+        } catch (LostException e) {
+            owner.fail(e.reason());
             return false;
-        } catch (ExecutionException e) {
-            core.faults().defect(mediator, "close of " + device.address(), Objects.requireNonNullElse(e.getCause(), e));
-            return true;
+        } finally {
+            forget(ending);
         }
     }
 
@@ -411,17 +389,6 @@ final class HandOver {
         if (ended.mediator() != null) {
             owner.unpin(ended.mediator());
         }
-    }
-
-    /** What is left of the time for vendors; never so little that a quick answer could be missed. */
-    private Duration remaining(long since) {
-        Duration rest = core.limits().vendor().minusNanos(System.nanoTime() - since);
-        Duration least = core.limits().vendor().dividedBy(10);
-        return rest.compareTo(least) > 0 ? rest : least;
-    }
-
-    private String call(Mediator mediator, String method) {
-        return mediator.name() + "'s " + method + " of " + device.address();
     }
 
     private String nobody(List<Verdict> verdicts) {

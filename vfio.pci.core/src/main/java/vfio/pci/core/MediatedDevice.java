@@ -11,7 +11,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.Errno;
@@ -323,12 +322,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     private void dispose(String reason, Duration patience) {
         boolean drained = gate.shut(reason, patience);
         if (!drained && !patience.isZero()) {
-            LOGGER.log(
-                    Level.ERROR,
-                    "{0}: calls did not return within {1} ms; the device is taken from under them{2}",
-                    device.address(),
-                    patience.toMillis(),
-                    gate.inside().stream().map(VendorCalls::stack).collect(Collectors.joining()));
+            LOGGER.log(Level.ERROR, "{0} is taken from under its calls: {1}", device.address(), gate.report(patience));
         }
         handOver.close(drained);
         traps.close();
