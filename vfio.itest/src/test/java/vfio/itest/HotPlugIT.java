@@ -147,9 +147,9 @@ public class HotPlugIT extends InFramework {
                 .as("read while it is being asked")
                 .isEqualTo(READY);
         assertThat(removal).isNotDone();
-        assertThat(socket(VF)).doesNotExist();
 
         assertThat(removal.get(PATIENCE_SECONDS, TimeUnit.SECONDS)).startsWith(VF + " is removed");
+        assertThat(socket(VF)).doesNotExist();
         assertThat(elapsedSince(start)).isBetween(WITHDRAWAL, WITHDRAWAL.multipliedBy(2));
         assertThat(request.drain()).as("how often it was asked").isOne();
         assertThatThrownBy(() -> client.readInt(PciRegion.BAR0, RSTAT))

@@ -35,6 +35,8 @@ final class TrapSwitch {
 
     private static final Logger LOGGER = System.getLogger(TrapSwitch.class.getPackageName());
 
+    private static final long NEVER_SIGNALLED = -1;
+
     private final PciAddress address;
     private final VendorCalls calls;
 
@@ -147,6 +149,7 @@ final class TrapSwitch {
         if (replaced != null) {
             replaced.close();
         }
+        forgetAnnouncement();
         signalIfDue();
     }
 
@@ -163,7 +166,6 @@ final class TrapSwitch {
 
     synchronized void disable() {
         connect(InterruptAction.TRIGGER, null);
-        announced = false;
         masked = false;
     }
 
@@ -173,6 +175,15 @@ final class TrapSwitch {
         how = new TrapMode(Mode.NONE, "the device has been closed");
         inForce = false;
         disable();
+    }
+
+    /** What was signalled and not acknowledged went with the old signal; the next one is told again. */
+    private void forgetAnnouncement() {
+        if (announced) {
+            announced = false;
+            masked = false;
+            signalledGeneration = NEVER_SIGNALLED;
+        }
     }
 
     private News acknowledge() {

@@ -133,6 +133,21 @@ class TrapSwitchTest {
     }
 
     @Test
+    void aClientThatReplacesTheSignalInBetweenIsToldAgain() {
+        MediatedDevice device = openAware();
+        context().trap(true);
+        FakeSignal replacement = new FakeSignal();
+        device.connect(PciInterrupt.TRAP_CHANGED, InterruptAction.TRIGGER, 0, List.of(replacement));
+
+        assertThat(replacement.signals).hasValue(1);
+        acknowledge(device);
+        assertThat(device.trapStatus().inForce()).isTrue();
+        device.disable(PciInterrupt.TRAP_CHANGED);
+        connect(device);
+        assertThat(signal.signals).as("nothing is new").hasValue(1);
+    }
+
+    @Test
     void aClientThatDiesInBetweenEndsIt() {
         patience(Duration.ofMillis(20));
         MediatedDevice device = openAware();
