@@ -1,6 +1,7 @@
 package vfio.pci.core;
 
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -35,6 +36,10 @@ final class LentContext implements MediationContext {
     private boolean holding;
 
     private boolean trapWish;
+
+    /** What it was answered to its wish. */
+    private boolean toldInForce;
+
     private volatile boolean valid = true;
 
     LentContext(
@@ -93,7 +98,8 @@ final class LentContext implements MediationContext {
         synchronized (this) {
             if (!holding) {
                 trapWish = trapped;
-                return traps.inForce();
+                toldInForce = traps.inForce();
+                return toldInForce;
             }
         }
         return traps.mediationAsks(trapped);
@@ -125,10 +131,10 @@ final class LentContext implements MediationContext {
         return tookOver;
     }
 
-    /** The mediation gets the device. Returns whether it wants to trap. */
-    synchronized boolean hold() {
+    /** The mediation gets the device. Returns what it has to hear of its wish to trap. */
+    synchronized TrapSwitch.News hold(TrapMode mode, Duration patience) {
         holding = true;
-        return trapWish;
+        return traps.adopt(mode, patience, trapWish, toldInForce);
     }
 
     void invalidate() {

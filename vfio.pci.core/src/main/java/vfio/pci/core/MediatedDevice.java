@@ -119,10 +119,11 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     public void adopt(Layer next) {
         DeviceSettings settings = settings(next);
         TrapMode mode = TrapMode.of(next.regions(), layout, settings.trap());
-        boolean wish = next.context() != null && next.context().hold();
-        if (traps.adopt(mode, settings.trapTimeout(), wish)) {
-            tell(next, false);
-        }
+        LentContext context = next.context();
+        TrapSwitch.News news = context == null
+                ? traps.adopt(mode, settings.trapTimeout(), false, false)
+                : context.hold(mode, settings.trapTimeout());
+        news.tell(trapped -> tell(next, trapped));
     }
 
     @Override

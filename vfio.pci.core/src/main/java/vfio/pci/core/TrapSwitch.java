@@ -87,9 +87,10 @@ final class TrapSwitch {
      * @param newMode how it can be trapped now
      * @param newPatience how long the client may take to acknowledge
      * @param wish whether the mediation wants to trap
-     * @return whether its wish was refused
+     * @param told whether the mediation was told, when it said so, that trapping is in force
+     * @return what it has to hear now
      */
-    synchronized boolean adopt(TrapMode newMode, Duration newPatience, boolean wish) {
+    synchronized News adopt(TrapMode newMode, Duration newPatience, boolean wish, boolean told) {
         boolean hidBefore = hidesAreas();
         patience = newPatience;
         if (how.mode() != newMode.mode()) {
@@ -100,7 +101,10 @@ final class TrapSwitch {
         mediationWants = wish && possible;
         administratorWants &= possible;
         change(hidBefore);
-        return wish && !possible;
+        if (!wish) {
+            return News.NONE;
+        }
+        return possible ? news(told) : News.NOT_TRAPPED;
     }
 
     /** The mediation asks; see {@link vfio.pci.api.mediate.MediationContext#trap}. It knows from the answer, not by news. */

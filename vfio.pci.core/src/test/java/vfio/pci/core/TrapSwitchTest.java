@@ -236,6 +236,7 @@ class TrapSwitchTest {
         assertThat(inForce).containsExactly(true);
         assertThat(device.trapStatus().inForce()).isTrue();
         assertThat(signal.signals).as("nothing has changed for the client").hasValue(1);
+        assertThat(successor.trapChanges).as("it knows").isEmpty();
     }
 
     @Test
@@ -272,6 +273,17 @@ class TrapSwitchTest {
         assertThat(device.regionInfo(0).areas()).containsExactly(DIRECT);
         connect(device);
         acknowledge(device);
+        assertThat(mediation.trapChanges).containsExactly(true);
+    }
+
+    @Test
+    void aWishThatIsFulfilledAtOnceIsAnswered() {
+        policy(TrapPolicy.ALWAYS);
+        setting.open(context -> {
+            assertThat(context.trap(true)).as("nothing is known yet").isFalse();
+            return Decision.accept(mediation);
+        });
+
         assertThat(mediation.trapChanges).containsExactly(true);
     }
 
