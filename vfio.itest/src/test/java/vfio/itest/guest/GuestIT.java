@@ -311,6 +311,26 @@ class GuestIT {
         assertThat(runtime.counters(GRAPHICS)).containsEntry(WRITES, 1L).containsEntry(READS, 2L);
     }
 
+    /** QEMU does not listen to the request to give a vfio-user device back; it and its guest go on without the function. */
+    @Test
+    @Order(4)
+    void graphicsIsRemovedUnderTheGuestAndComesBack() throws IOException {
+        assertThat(runtime.exec("sim:remove " + GRAPHICS)).startsWith(GRAPHICS + " is removed");
+
+        assertThat(guest.peek(vf, 0, RSTAT)).isEqualTo(2);
+        assertThat(runtime.exec("sim:add " + GRAPHICS)).startsWith(GRAPHICS + " is back");
+        assertThat(runtime.user(GRAPHICS)).isEqualTo("nobody");
+        try (MachineProtocol control = guest.control()) {
+            assertThat(control.removeDevice(id(GRAPHICS))).isTrue();
+            guest.awaitUnplugged(GRAPHICS_PORT);
+            control.addDevice(plug(GRAPHICS, GRAPHICS_PORT));
+        }
+        graphics = guest.awaitPlugged(GRAPHICS_PORT, 2);
+        guest.run("enable " + graphics);
+        assertThat(guest.peek(graphics, 0, MI_MODE)).isEqualTo(RINGS_IDLE);
+        assertThat(runtime.user(GRAPHICS)).isEqualTo("vfio-user pid " + guest.pid());
+    }
+
     @Test
     @Order(4)
     void functionIsPluggedWithTheArgumentThatTheShellShows() throws IOException {
