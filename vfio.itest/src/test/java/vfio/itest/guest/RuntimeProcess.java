@@ -26,6 +26,7 @@ final class RuntimeProcess implements AutoCloseable {
     private static final Duration KILL = Duration.ofSeconds(10);
 
     private final Process process;
+    private final Path launcher;
     private final Path sockets;
     private final Path folder;
 
@@ -37,8 +38,9 @@ final class RuntimeProcess implements AutoCloseable {
      */
     record End(int status, Duration took) {}
 
-    private RuntimeProcess(Process process, Path sockets, Path folder) {
+    private RuntimeProcess(Process process, Path launcher, Path sockets, Path folder) {
         this.process = process;
+        this.launcher = launcher;
         this.sockets = sockets;
         this.folder = folder;
     }
@@ -58,11 +60,21 @@ final class RuntimeProcess implements AutoCloseable {
      * @param etc folder of the configuration; null for the distribution's own
      */
     static RuntimeProcess start(String name, @Nullable Path etc) {
+        return start(name, etc, Places.launcher());
+    }
+
+    /**
+     * Starts a distribution and waits until it says that it is ready.
+     *
+     * @param etc folder of the configuration; null for the distribution's own
+     * @param launcher the start script
+     */
+    static RuntimeProcess start(String name, @Nullable Path etc, Path launcher) {
         try {
             Path folder = Places.emptyFolder("runtime", name);
             Path sockets = Files.createTempDirectory("vfio");
-            List<String> command = new ArrayList<>(
-                    List.of(Places.launcher().toString(), "--headless", "--socket-dir", sockets.toString()));
+            List<String> command =
+                    new ArrayList<>(List.of(launcher.toString(), "--headless", "--socket-dir", sockets.toString()));
             if (etc != null) {
                 command.addAll(List.of("--etc", etc.toString()));
             }
@@ -70,7 +82,7 @@ final class RuntimeProcess implements AutoCloseable {
                     .redirectErrorStream(true)
                     .redirectOutput(folder.resolve("output.txt").toFile());
             builder.environment().put("VFIO_MEDIATE_VAR", folder.resolve("var").toString());
-            RuntimeProcess runtime = new RuntimeProcess(builder.start(), sockets, folder);
+            RuntimeProcess runtime = new RuntimeProcess(builder.start(), launcher, sockets, folder);
             boolean ready = false;
             try {
                 runtime.awaitReady();
@@ -124,8 +136,7 @@ final class RuntimeProcess implements AutoCloseable {
     /** Runs a shell command with {@code bin/vfio-mediate exec}. */
     Command.Result tryExec(String command) {
         return Command.run(
-                SHELL_COMMAND,
-                List.of(Places.launcher().toString(), "exec", command, "--socket-dir", sockets.toString()));
+                SHELL_COMMAND, List.of(launcher.toString(), "exec", command, "--socket-dir", sockets.toString()));
     }
 
     /** Runs a shell command that must succeed; returns what it printed. */
