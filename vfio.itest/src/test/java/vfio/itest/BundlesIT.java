@@ -47,6 +47,7 @@ public class BundlesIT extends InFramework {
         insertXl710("0000:03:00.0", 2);
         insertIgd("0000:00:02.0");
         configure("vfio.sim.edu", Map.of("address", "0000:06:00.0"));
+        configure("vfio.pci.core.rule", Map.of("trap", "dynamic"));
         awaitComplete();
     }
 

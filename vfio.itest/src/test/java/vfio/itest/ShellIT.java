@@ -96,7 +96,8 @@ public class ShellIT extends InFramework {
                 .anySatisfy(line -> assertThat(line)
                         .startsWith("BAR0")
                         .contains("read write mmap", "[0x0, 0x2000)")
-                        .endsWith("  [0x2000, 0x3000) [0x7000, 0x8000)"))
+                        .as("the shell cannot be told to unmap, so this is trapped")
+                        .doesNotContain("[0x2000, 0x3000)", "[0x7000, 0x8000)"))
                 .anySatisfy(line -> assertThat(line).startsWith("CONFIG").contains("0x1000", "nothing"))
                 .noneSatisfy(line -> assertThat(line).startsWith("BAR1"));
         run("vfio:close 3:2.0");

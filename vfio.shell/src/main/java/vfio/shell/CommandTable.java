@@ -60,6 +60,7 @@ final class CommandTable {
             new Command("read", "DEVICE REGION OFFSET [WIDTH]", "read from a region of an open device", REGISTER),
             new Command("write", "DEVICE REGION OFFSET VALUE [WIDTH]", "write to a region of an open device", REGISTER),
             new Command("irqs", "DEVICE", "list the interrupts of an open device", DEVICE),
+            new Command("update", "[BUNDLE [FILE]]", "update a bundle, or say which can be now", NONE),
             new Command("version", "", "list bundles with their Git revisions", NONE),
             new Command("sim", "devices", "", "list the places of the simulated bus", NONE),
             new Command("sim", "remove", "[--only] DEVICE", "pull a function out", List.of(Argument.PLUGGED)),

@@ -254,6 +254,43 @@ class GuestIT {
         assertThat(runtime.exec("vfio:read " + GRAPHICS + " bar4 5 1").strip()).isEqualTo("0x5a");
     }
 
+    /** The guest reads a trapped register over and over, and reads the right thing every time. */
+    @Test
+    @Order(2)
+    void guestReadsOnWhileItsDriverIsUpdated() {
+        int updates = 20;
+        int before = handOvers();
+        String messages = guest.ask("dmesg | wc -l");
+        guest.run(
+                "(until [ -e /enough ]; do [ \"$(peek %s 0 0x%x)\" = 0x00000002 ] || echo >>/wrong; echo >>/reads; done;"
+                                .formatted(vf, RSTAT)
+                        + " touch /ended) >/dev/null 2>&1 &");
+        guest.run("await 20 [ -s /reads ]");
+        for (int update = 0; update < updates; update++) {
+            runtime.exec("vfio:update mediate.i40e");
+            guest.run("reads=$(wc -l </reads); await 20 eval '[ $(wc -l </reads) -gt $((reads + 1)) ]'");
+            assertThat(runtime.field(VF, "mediator")).contains("i40e");
+        }
+        guest.run("touch /enough; await 20 [ -e /ended ]");
+
+        assertThat(guest.ask("[ -e /wrong ] && wc -l </wrong || echo 0")).isEqualTo("0");
+        assertThat(guest.ask("dmesg | wc -l"))
+                .as("messages of the guest's kernel")
+                .isEqualTo(messages);
+        assertThat(handOvers()).as("hand-overs").isEqualTo(before + updates);
+        LOGGER.log(
+                Level.INFO,
+                "{0} reads by the guest during {1} updates, {2}",
+                guest.ask("wc -l </reads"),
+                updates,
+                runtime.field(VF, "hand-overs").orElseThrow());
+    }
+
+    private int handOvers() {
+        String count = runtime.field(VF, "hand-overs").orElseThrow().split(",", -1)[0];
+        return count.equals("none") ? 0 : Integer.parseInt(count);
+    }
+
     @Test
     @Order(2)
     void functionLevelResetClearsTheRegisters() {

@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -52,6 +53,9 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     private final ClientLayout layout;
     private final MediatedRegions regions;
     private final AtomicBoolean closed = new AtomicBoolean();
+    /** Whether the user has connected the interrupt by which it can be asked for the device. */
+    private volatile boolean listensToRequests;
+
     private final CountDownLatch released = new CountDownLatch(1);
 
     /** Chooses who mediates. The hardware is owned from now on, unless this fails. */
@@ -225,6 +229,9 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
             inside(() -> signals.forEach(signal -> traps.connect(action, signal)));
         } else {
             inside(() -> hardware.connect(index, action, start, signals));
+            if (index == PciInterrupt.REQ && action == InterruptAction.TRIGGER) {
+                listensToRequests = signals.stream().anyMatch(Objects::nonNull);
+            }
         }
     }
 
@@ -246,6 +253,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     public void disable(int index) {
         interruptInfo(index);
         inside(isTrapInterrupt(index) ? traps::disable : () -> hardware.disable(index));
+        listensToRequests &= index != PciInterrupt.REQ;
     }
 
     @Override
@@ -393,6 +401,9 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
 
     /** Fires the interrupt that asks a user to give the device back. Returns whether there was somebody to ask. */
     private boolean askBack() {
+        if (!listensToRequests) {
+            return false;
+        }
         try {
             hardware.act(PciInterrupt.REQ, InterruptAction.TRIGGER, 0, 1);
             return true;

@@ -22,6 +22,7 @@ import vfio.pci.api.device.VfioException;
 import vfio.pci.api.mediate.Decision;
 import vfio.pci.api.mediate.Mediation.Result;
 import vfio.pci.api.mediate.MediationContext;
+import vfio.pci.api.pci.PciInterrupt;
 
 /** A device from its opening to its end: drivers that leave, users that close, both at once; interrupts and DMA. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -327,6 +328,49 @@ class MediatedLifeTest {
         assertThat(device.mappings()).extracting(DmaMapping::iova).containsExactly(0L, -4096L);
         device.unmap(-4096, 4096);
         assertThat(device.mappings()).hasSize(1);
+    }
+
+    @Test
+    void aUserWhoListensIsAskedForTheDeviceAndGivenTime() {
+        withRequestInterrupt();
+        MediatedDevice device = setting.open(mediation);
+        device.connect(PciInterrupt.REQ, InterruptAction.TRIGGER, 0, List.of(new FakeSignal()));
+        try (Threads threads = new Threads()) {
+            Threads.Task removal = threads.start("removal", () -> device.withdraw("removed"));
+            removal.awaitBlocked();
+            assertThat(hardware.calls).contains("act 4 TRIGGER 0 1").doesNotContain("close");
+            device.close();
+        }
+        assertThat(hardware.calls).endsWith("close");
+        assertThat(mediation.closed).hasValue(1);
+    }
+
+    @Test
+    void nobodyWaitsForAUserWhoDoesNotListen() {
+        withRequestInterrupt();
+        MediatedDevice device = setting.open(mediation);
+        device.connect(PciInterrupt.REQ, InterruptAction.TRIGGER, 0, List.of(new FakeSignal()));
+        device.disable(PciInterrupt.REQ);
+        device.withdraw("removed");
+
+        assertThat(hardware.calls).doesNotContain("act 4 TRIGGER 0 1").endsWith("close");
+    }
+
+    @Test
+    void nobodyWaitsForAUserWhileTheFrameworkStops() {
+        withRequestInterrupt();
+        MediatedDevice device = setting.open(mediation);
+        device.connect(PciInterrupt.REQ, InterruptAction.TRIGGER, 0, List.of(new FakeSignal()));
+        setting.stopping = true;
+        device.withdraw("removed");
+
+        assertThat(hardware.calls).doesNotContain("act 4 TRIGGER 0 1").endsWith("close");
+    }
+
+    private void withRequestInterrupt() {
+        for (int index = 0; index < PciInterrupt.COUNT; index++) {
+            hardware.interrupts.add(new InterruptInfo(index, 1, Set.of(InterruptInfo.Flag.EVENTFD)));
+        }
     }
 
     private void blockAccesses() {

@@ -1,0 +1,119 @@
+package vfio.itest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.ops4j.pax.exam.CoreOptions.options;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentSkipListSet;
+import org.apache.felix.service.command.CommandProcessor;
+import org.junit.After;
+import org.junit.Before;
+import org.junit.Test;
+import org.ops4j.pax.exam.Configuration;
+import org.ops4j.pax.exam.Option;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleEvent;
+import org.osgi.framework.SynchronousBundleListener;
+import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.HandOverState;
+import vfio.pci.api.mediate.Mediation;
+import vfio.pci.api.pci.PciRegion;
+import vfio.user.client.VfioUserClient;
+
+/** Bundles are updated while a client has a device: most of them without its notice, some not without its consent. */
+public class UpdateIT extends InFramework {
+    private static final String VF = "0000:03:02.0";
+
+    /** VFQF_HKEY, a register that keeps what is written. */
+    private static final long HASH_KEY = 0xcc00;
+
+    private final Set<String> stopped = new ConcurrentSkipListSet<>();
+    private final SynchronousBundleListener listener = event -> {
+        if (event.getType() == BundleEvent.STOPPED) {
+            stopped.add(event.getBundle().getSymbolicName());
+        }
+    };
+    private ShellSession shell;
+    private VfioUserClient client;
+
+    @Configuration
+    public Option[] configuration() {
+        return options(core(), simulatedBus(), vendors(), server(), shell());
+    }
+
+    @Before
+    public void connect() {
+        insertXl710("0000:03:00.0", 1);
+        eventually().untilAsserted(() -> assertThat(mediatorNames()).contains("i40e"));
+        shell = new ShellSession(service(CommandProcessor.class));
+        eventually().until(() -> Files.exists(socket()));
+        client = VfioUserClient.connect(socket());
+        client.writeInt(PciRegion.BAR0, HASH_KEY, 0x0bad_cafe);
+        context.addBundleListener(listener);
+    }
+
+    @After
+    public void disconnect() {
+        context.removeBundleListener(listener);
+        shell.close();
+        client.close();
+    }
+
+    @Test
+    public void aVendorBundleIsUpdatedUnderItsDevice() {
+        String report = shell.run("vfio:update mediate.i40e");
+
+        assertThat(report).contains("mediate.i40e is updated to ", VF + " is mediated by i40e again, after ");
+        assertThat(stopped).containsExactly("mediate.i40e");
+        assertConnected();
+    }
+
+    @Test
+    public void aVendorBundleIsUpdatedFromAFile() {
+        Path file = Path.of("target", "bundles", "mediate.i40e.jar").toAbsolutePath();
+
+        assertThat(shell.run("vfio:update mediate.i40e " + file)).contains("is mediated by i40e again");
+        assertThat(shell.error("vfio:update mediate.i40e /nowhere.jar")).contains("there is no file /nowhere.jar");
+        assertConnected();
+    }
+
+    @Test
+    public void aDeviceThatWasTakenMeanwhileIsGivenBack() {
+        register("greedy", -10, context -> {
+            var state = context.handedOver();
+            return Decision.accept(new Mediation() {
+                @Override
+                public Optional<HandOverState> suspend() {
+                    return state;
+                }
+            });
+        });
+
+        assertThat(shell.run("vfio:update mediate.i40e"))
+                .contains(VF + " was taken by greedy meanwhile and is with i40e now");
+        assertConnected();
+    }
+
+    @Test
+    public void theShellIsUpdatedFromTheShell() {
+        Object before = shell.execute("vfio:update vfio.shell");
+
+        assertThat(before.toString()).contains("this shell ends and comes back");
+        eventually().untilAsserted(() -> assertThat(stopped).contains("vfio.shell"));
+        eventually().until(() -> bundleNamed("vfio.shell").getState() == Bundle.ACTIVE);
+        assertThat(stopped).containsExactly("vfio.shell");
+        eventually().untilAsserted(() -> assertThat(shell.run("vfio:devices")).contains(VF));
+        assertConnected();
+    }
+
+    private void assertConnected() {
+        assertThat(client.readInt(PciRegion.BAR0, HASH_KEY)).isEqualTo(0x0bad_cafe);
+    }
+
+    private Path socket() {
+        return Path.of(context.getProperty(SOCKET_DIRECTORY), VF + ".sock");
+    }
+}

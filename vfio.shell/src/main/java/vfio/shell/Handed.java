@@ -1,0 +1,83 @@
+package vfio.shell;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.locks.LockSupport;
+import org.osgi.framework.Bundle;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.DeviceManager;
+import vfio.pci.api.manage.MediatorInfo;
+import vfio.pci.api.manage.OpenDevice;
+import vfio.pci.api.pci.PciAddress;
+
+/** The devices that the drivers of a bundle had before its update, and what becomes of them. */
+final class Handed {
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
+
+    /** Longer than a hand-over may take. */
+    private static final int LOOKS = 1_100;
+
+    private final DeviceManager manager;
+    private final long bundleId;
+    private final Map<PciAddress, String> drivers = new TreeMap<>();
+
+    private Handed(DeviceManager manager, long bundleId) {
+        this.manager = manager;
+        this.bundleId = bundleId;
+    }
+
+    static Handed before(DeviceManager manager, Bundle bundle) {
+        Handed handed = new Handed(manager, bundle.getBundleId());
+        for (MediatorInfo driver : manager.mediators()) {
+            if (driver.bundleId() == handed.bundleId) {
+                driver.devices().forEach(address -> handed.drivers.put(address, driver.name()));
+            }
+        }
+        return handed;
+    }
+
+    /** Gives back what another driver has taken meanwhile. Returns a sentence for each device. */
+    List<String> after() {
+        List<String> sentences = new ArrayList<>();
+        drivers.forEach((address, driver) -> sentences.add(address + " " + after(address, driver)));
+        return sentences;
+    }
+
+    private String after(PciAddress address, String driver) {
+        Optional<OpenDevice> open = manager.opened(address);
+        if (open.isEmpty()) {
+            return "is no longer open";
+        }
+        String now = settled(open.get());
+        if (now.equals(driver)) {
+            return "is mediated by " + driver + " again, after "
+                    + Milliseconds.text(open.get().handOvers().last());
+        }
+        boolean back = manager.mediators().stream()
+                .anyMatch(present ->
+                        present.bundleId() == bundleId && present.name().equals(driver));
+        if (!back) {
+            return "is with " + now + "; no driver " + driver + " came back";
+        }
+        try {
+            manager.rebind(address, Optional.of(driver));
+            return "was taken by " + now + " meanwhile and is with " + settled(open.get()) + " now";
+        } catch (VfioException e) {
+            return "was taken by " + now + " meanwhile and could not be given back: " + e.getMessage();
+        }
+    }
+
+    /** Who mediates once nobody waits any more. */
+    private static String settled(OpenDevice device) {
+        for (int look = 0; look < LOOKS && device.awaiting().isPresent(); look++) {
+            LockSupport.parkNanos(LOOK_AGAIN.toNanos());
+        }
+        return device.mediator()
+                .or(() -> device.awaiting().map(driver -> "nobody, it waits for a successor of " + driver))
+                .orElse("nobody, it is passed through");
+    }
+}
