@@ -26,6 +26,7 @@ final class FrameworkSettings {
         settings.put("vfio.etc.dir", layout.etc().toString());
         settings.put("vfio.var.dir", layout.var().toString());
         settings.put("vfio.socket.dir", sockets.path().toString());
+        settings.put("vfio.repository.dir", layout.repository().toString());
         settings.put("vfio.headless", Boolean.toString(input == StandardInput.NONE));
         settings.put("vfio.prompt", input == StandardInput.TERMINAL ? "vfio> " : "");
         settings.put(Constants.FRAMEWORK_STORAGE, cache.resolve("framework").toString());

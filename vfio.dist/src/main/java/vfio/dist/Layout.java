@@ -40,6 +40,10 @@ record Layout(Path home, Path etc, Path var) {
         return home.resolve("bundle");
     }
 
+    Path repository() {
+        return home.resolve("repository");
+    }
+
     Path deploy() {
         return home.resolve("deploy");
     }

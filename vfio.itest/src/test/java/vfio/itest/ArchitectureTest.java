@@ -58,6 +58,7 @@ class ArchitectureTest {
             new Bundle(LINUX, bundles(API), libraries(OSGI, JNA)),
             new Bundle("vfio.sim", bundles(API), libraries(OSGI)),
             new Bundle("vfio.user", bundles(API, LINUX), libraries(OSGI, JSON)),
+            new Bundle("vfio.pci.repository", bundles(API), libraries(OSGI)),
             new Bundle("vfio.shell", bundles(API), libraries(OSGI, GOGO, JDK_NET)),
             new Bundle(MIGRATION, bundles(API), libraries(ANNOTATIONS)),
             new Bundle("mediate.igd", bundles(API, MIGRATION), libraries(OSGI)),

@@ -27,6 +27,7 @@ public class BundlesIT extends InFramework {
     private static final String[] OURS = {
         "vfio.pci.api",
         "vfio.pci.core",
+        "vfio.pci.repository",
         "vfio.linux",
         "vfio.sim",
         "vfio.user",
@@ -38,7 +39,7 @@ public class BundlesIT extends InFramework {
 
     @Configuration
     public Option[] configuration() {
-        return options(core(), simulatedBus(), vendors(), server(), shell());
+        return options(core(), simulatedBus(), vendors(), repository(), server(), shell());
     }
 
     /** One device of each kind, so that each component has the configuration it may require. */

@@ -55,6 +55,9 @@ public abstract class InFramework {
     /** Framework property with the folder for sockets. */
     static final String SOCKET_DIRECTORY = "vfio.socket.dir";
 
+    /** Framework property with the folder of bundles that are loaded on demand. */
+    static final String REPOSITORY_DIRECTORY = "vfio.repository.dir";
+
     /** SR-IOV capability of the simulated XL710. */
     private static final int FIRST_VF_OFFSET = 16;
 
@@ -96,14 +99,23 @@ public abstract class InFramework {
         return bundles("migration.region", "mediate.igd", "mediate.i40e");
     }
 
+    /** The repository, with an empty folder of its own for bundles that are loaded on demand. */
+    static Option repository() {
+        return composite(
+                frameworkProperty(REPOSITORY_DIRECTORY).value(temporaryFolder()), bundles("vfio.pci.repository"));
+    }
+
     /** The protocol server, with sockets in a folder of its own. */
     static Option server() {
+        return composite(
+                frameworkProperty(SOCKET_DIRECTORY).value(temporaryFolder()), bundles("jakarta.json", "vfio.user"));
+    }
+
+    private static String temporaryFolder() {
         try {
-            Path sockets = Files.createTempDirectory("vfio");
-            sockets.toFile().deleteOnExit();
-            return composite(
-                    frameworkProperty(SOCKET_DIRECTORY).value(sockets.toString()),
-                    bundles("jakarta.json", "vfio.user"));
+            Path folder = Files.createTempDirectory("vfio");
+            folder.toFile().deleteOnExit();
+            return folder.toString();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
