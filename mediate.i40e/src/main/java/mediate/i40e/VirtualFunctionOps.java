@@ -4,11 +4,18 @@ import java.util.Optional;
 import vfio.pci.api.mediate.Decision;
 import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediateOps;
+import vfio.pci.api.mediate.Mediates;
 import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
 
-/** Accepts the virtual functions of one physical function, known by address and number rather than by their ids. */
+/**
+ * Accepts the virtual functions of one physical function, known by address and number rather than by their ids. The ids are
+ * for loading this bundle only: those of a virtual function, and of one under Hyper-V.
+ */
+@Mediates(
+        vendor = "8086",
+        device = {"154c", "1571"})
 final class VirtualFunctionOps implements MediateOps {
     private final PciAddress physicalFunction;
 

@@ -13,6 +13,7 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 import vfio.pci.api.mediate.Decision;
 import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediateOps;
+import vfio.pci.api.mediate.Mediates;
 import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciIds;
 
@@ -20,6 +21,7 @@ import vfio.pci.api.pci.PciIds;
 @Component(
         configurationPid = "mediate.igd",
         property = {MediateOps.NAME + "=igd", MediateOps.SERVES + "=Intel graphics by id"})
+@Mediates(vendor = "8086", classCode = "03")
 @Designate(ocd = GraphicsOps.Configuration.class)
 public final class GraphicsOps implements MediateOps {
     private static final int VENDOR = 0x8086;
