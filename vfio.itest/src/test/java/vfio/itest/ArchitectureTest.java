@@ -45,6 +45,7 @@ class ArchitectureTest {
     private static final String NULLNESS = "org.jspecify.annotations";
     private static final String OSGI = "org.osgi";
     private static final String GOGO = "org.apache.felix.service";
+    private static final String FILE_INSTALL = "org.apache.felix.fileinstall";
     private static final String JSON = "jakarta.json";
     private static final String JNA = "com.sun.jna";
 
@@ -58,7 +59,7 @@ class ArchitectureTest {
             new Bundle(LINUX, bundles(API), libraries(OSGI, JNA)),
             new Bundle("vfio.sim", bundles(API), libraries(OSGI)),
             new Bundle("vfio.user", bundles(API, LINUX), libraries(OSGI, JSON)),
-            new Bundle("vfio.pci.repository", bundles(API), libraries(OSGI)),
+            new Bundle("vfio.pci.repository", bundles(API), libraries(OSGI, FILE_INSTALL)),
             new Bundle("vfio.shell", bundles(API), libraries(OSGI, GOGO, JDK_NET)),
             new Bundle(MIGRATION, bundles(API), libraries(ANNOTATIONS)),
             new Bundle("mediate.igd", bundles(API, MIGRATION), libraries(OSGI)),

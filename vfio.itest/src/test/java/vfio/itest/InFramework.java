@@ -9,6 +9,7 @@ import static org.ops4j.pax.exam.CoreOptions.frameworkProperty;
 import static org.ops4j.pax.exam.CoreOptions.junitBundles;
 
 import java.io.IOException;
+import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.Set;
 import javax.inject.Inject;
 import org.awaitility.core.ConditionFactory;
@@ -58,6 +60,9 @@ public abstract class InFramework {
     /** Framework property with the folder of bundles that are loaded on demand. */
     static final String REPOSITORY_DIRECTORY = "vfio.repository.dir";
 
+    /** Framework property with the watched folder. */
+    static final String DEPLOY_DIRECTORY = "felix.fileinstall.dir";
+
     /** SR-IOV capability of the simulated XL710. */
     private static final int FIRST_VF_OFFSET = 16;
 
@@ -96,13 +101,42 @@ public abstract class InFramework {
 
     /** The vendor bundles and their library. */
     static Option vendors() {
-        return bundles("migration.region", "mediate.igd", "mediate.i40e");
+        return composite(library(), bundles("mediate.igd", "mediate.i40e"));
+    }
+
+    /** What vendor bundles use. */
+    static Option library() {
+        return bundles("migration.region");
     }
 
     /** The repository, with an empty folder of its own for bundles that are loaded on demand. */
     static Option repository() {
         return composite(
                 frameworkProperty(REPOSITORY_DIRECTORY).value(temporaryFolder()), bundles("vfio.pci.repository"));
+    }
+
+    /** The package of the OSGi Repository specification. */
+    static Option repositoryServices() {
+        return bundles("org.osgi.service.repository");
+    }
+
+    /** The watched folder, as the distribution configures it but looked at more often. */
+    static Option watchedFolder() {
+        Properties settings = new Properties();
+        try (Reader reader =
+                Files.newBufferedReader(Path.of("").toAbsolutePath().resolveSibling("cnf/launch/config.properties"))) {
+            settings.load(reader);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        settings.setProperty("felix.fileinstall.poll", "100");
+        settings.setProperty(DEPLOY_DIRECTORY, temporaryFolder());
+        return composite(
+                composite(settings.stringPropertyNames().stream()
+                        .filter(name -> name.startsWith("felix.fileinstall."))
+                        .map(name -> frameworkProperty(name).value(settings.getProperty(name)))
+                        .toArray(Option[]::new)),
+                bundles("org.apache.felix.fileinstall"));
     }
 
     /** The protocol server, with sockets in a folder of its own. */

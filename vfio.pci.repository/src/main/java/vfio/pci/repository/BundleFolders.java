@@ -5,12 +5,14 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
+import vfio.pci.api.manage.BundleFiles.State;
 import vfio.pci.api.pci.PciIds;
 
 /**
@@ -30,8 +32,20 @@ public final class BundleFolders {
     private final JarFolder deploy;
     private final Map<String, Failure> failures = new ConcurrentHashMap<>();
 
-    /** What went wrong with what was at a location then. */
-    private record Failure(Object stamp, String sentence) {}
+    /** The files of the watched folder as they were when the watcher said that they do not change any more. */
+    private final Map<Path, BundleJar.Stamp> settled = new ConcurrentHashMap<>();
+
+    /** Files that a thread is busy with, perhaps for ever: vendor code is started. */
+    private final Set<Path> busy = ConcurrentHashMap.newKeySet();
+
+    /**
+     * What went wrong with what was at a location then.
+     *
+     * @param stamp equal as long as it has not changed
+     * @param state what became of it
+     * @param sentence why
+     */
+    record Failure(Object stamp, State state, String sentence) {}
 
     /** Takes the folders from the properties of the framework. */
     @Activate
@@ -84,14 +98,8 @@ public final class BundleFolders {
                 .toList();
     }
 
-    /**
-     * Remembers what went wrong with what is at a location, until that changes.
-     *
-     * @param stamp equal as long as it has not changed
-     * @return whether this is news
-     */
-    boolean failed(String location, Object stamp, String sentence) {
-        Failure failure = new Failure(stamp, sentence);
+    /** Remembers what went wrong with what is at a location, until that changes. Returns whether it is news. */
+    boolean failed(String location, Failure failure) {
         return !failure.equals(failures.put(location, failure));
     }
 
@@ -101,10 +109,40 @@ public final class BundleFolders {
     }
 
     /** What went wrong with a file as it is now. */
-    Optional<String> failure(BundleJar jar) {
+    Optional<Failure> failure(BundleJar jar) {
         return Optional.ofNullable(failures.get(Locations.of(jar.file())))
-                .filter(failure -> failure.stamp.equals(jar.stamp()))
-                .map(Failure::sentence);
+                .filter(failure -> failure.stamp.equals(jar.stamp()));
+    }
+
+    /** A file of the watched folder does not change any more. */
+    void settled(BundleJar jar) {
+        settled.put(jar.file(), jar.stamp());
+    }
+
+    /** Whether a file of the watched folder is as the watcher has seen it; one that has a bundle was seen before our time. */
+    boolean isSettled(BundleJar jar) {
+        BundleJar.Stamp stamp = settled.get(jar.file());
+        return stamp == null ? bundleOf(jar.file()).isPresent() : stamp.equals(jar.stamp());
+    }
+
+    /** A thread begins to work on a file. Returns false if another is at it. */
+    boolean begin(Path file) {
+        return busy.add(file);
+    }
+
+    /** It is done. */
+    void end(Path file) {
+        busy.remove(file);
+    }
+
+    boolean isBusy(Path file) {
+        return busy.contains(file);
+    }
+
+    /** Forgets a file that has gone. */
+    void gone(Path file) {
+        settled.remove(file);
+        succeeded(Locations.of(file));
     }
 
     private Stream<Bundle> bundles() {

@@ -7,7 +7,6 @@ import java.lang.System.Logger.Level;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -29,24 +28,22 @@ final class BundleLife {
 
     private final BundleContext context;
     private final FrameworkWiring framework;
-    private final int startLevel;
 
     BundleLife(BundleContext context) {
         this.context = context;
         framework = context.getBundle(Constants.SYSTEM_BUNDLE_LOCATION).adapt(FrameworkWiring.class);
-        // Below ours, so that at the end devices are closed before their drivers go and nobody waits for a successor.
-        startLevel =
-                Math.max(1, context.getBundle().adapt(BundleStartLevel.class).getStartLevel() - 1);
     }
 
     FrameworkWiring framework() {
         return framework;
     }
 
+    /**
+     * Installs a bundle. Its start level is the framework's lowest: when the runtime stops, devices are closed before their
+     * drivers go, and nobody waits for a successor.
+     */
     Bundle install(String location, InputStream content) throws BundleException {
-        Bundle bundle = context.installBundle(location, content);
-        bundle.adapt(BundleStartLevel.class).setStartLevel(startLevel);
-        return bundle;
+        return context.installBundle(location, content);
     }
 
     /**
@@ -62,44 +59,82 @@ final class BundleLife {
 
     /**
      * Puts a new content in place of a bundle's. The bundle and those that use it are restarted if they were running; those
-     * that fail to are left to what the framework reports.
+     * that miss something now stay stopped.
      *
      * @return those that use it and were restarted
      */
     List<Bundle> replace(Bundle bundle, Path content) throws BundleException, IOException {
-        List<Bundle> users = running(users(bundle));
         boolean wasRunning = isRunning(bundle);
+        List<Bundle> users = stopUsers(bundle);
         if (wasRunning) {
-            bundle.stop(Bundle.STOP_TRANSIENT);
+            stop(bundle);
         }
         try (InputStream stream = Files.newInputStream(content)) {
             bundle.update(stream);
-        } catch (BundleException | IOException e) {
-            restart(bundle, wasRunning);
-            throw e;
-        }
-        refresh(bundle);
-        if (wasRunning) {
-            start(bundle, Bundle.START_TRANSIENT);
+            refresh(bundle);
+        } finally {
+            // Also if the framework did not take the content: then it has left the bundle as it was, but stopped.
+            try {
+                if (wasRunning) {
+                    start(bundle, Bundle.START_TRANSIENT);
+                }
+            } finally {
+                startAgain(users);
+            }
         }
         return users;
     }
 
-    /** The framework has left it as it was, but stopped. */
-    private void restart(Bundle bundle, boolean wasRunning) {
-        if (wasRunning) {
+    /** Takes a bundle away, and from those that use it what they have of it. */
+    void remove(Bundle bundle) throws BundleException {
+        List<Bundle> users = stopUsers(bundle);
+        try {
+            bundle.uninstall();
+            refresh(bundle);
+        } finally {
+            startAgain(users);
+        }
+    }
+
+    /** Stops those that use a bundle. The framework would do it too, but also start those that cannot be. */
+    private List<Bundle> stopUsers(Bundle bundle) throws BundleException {
+        List<Bundle> users =
+                users(bundle).stream().filter(BundleLife::isRunning).toList();
+        for (Bundle user : users) {
+            stop(user);
+        }
+        return users;
+    }
+
+    private void startAgain(List<Bundle> users) {
+        for (Bundle user : users) {
+            Optional<String> missing = missing(user);
             try {
-                start(bundle, Bundle.START_TRANSIENT);
+                if (missing.isEmpty()) {
+                    start(user, Bundle.START_TRANSIENT);
+                } else {
+                    LOG.log(Level.WARNING, "{0} stays stopped: {1}", user.getSymbolicName(), missing.get());
+                }
             } catch (BundleException e) {
-                LOG.log(Level.ERROR, "{0} was not updated and does not start again: {1}", bundle, e);
+                LOG.log(
+                        Level.ERROR,
+                        "{0} does not start again: {1}",
+                        user.getSymbolicName(),
+                        reason(Optional.of(user), e));
             }
         }
     }
 
-    /** Takes a bundle away, and from those that use it what they have of it. */
-    void remove(Bundle bundle) throws BundleException {
-        bundle.uninstall();
-        refresh(bundle);
+    /** It is stopped even if its activator fails then. */
+    private static void stop(Bundle bundle) throws BundleException {
+        try {
+            bundle.stop(Bundle.STOP_TRANSIENT);
+        } catch (BundleException e) {
+            if (isRunning(bundle)) {
+                throw e;
+            }
+            LOG.log(Level.WARNING, "{0} failed while it stopped: {1}", bundle.getSymbolicName(), e.toString());
+        }
     }
 
     /** The bundles that use a bundle, directly or not; those are restarted when it is replaced. */
@@ -123,7 +158,8 @@ final class BundleLife {
 
     /** What an installed bundle misses, as a sentence; empty if nothing is missing. */
     Optional<String> missing(Bundle bundle) {
-        return sentence(MissingNeeds.of(bundle.adapt(BundleRevision.class), framework));
+        BundleRevision revision = bundle.adapt(BundleRevision.class);
+        return revision == null ? Optional.empty() : sentence(MissingNeeds.of(revision, framework));
     }
 
     /** What a bundle that is not installed would miss. */
@@ -132,15 +168,18 @@ final class BundleLife {
     }
 
     static boolean isFragment(Bundle bundle) {
-        return (bundle.adapt(BundleRevision.class).getTypes() & BundleRevision.TYPE_FRAGMENT) != 0;
+        BundleRevision revision = bundle.adapt(BundleRevision.class);
+        return revision != null && (revision.getTypes() & BundleRevision.TYPE_FRAGMENT) != 0;
     }
 
     static boolean isRunning(Bundle bundle) {
         return (bundle.getState() & (Bundle.STARTING | Bundle.ACTIVE)) != 0;
     }
 
-    private static List<Bundle> running(Collection<Bundle> bundles) {
-        return bundles.stream().filter(BundleLife::isRunning).toList();
+    /** Whether a bundle is to run when it can: somebody has started it and nobody has stopped it for good. */
+    static boolean isWanted(Bundle bundle) {
+        BundleStartLevel level = bundle.adapt(BundleStartLevel.class);
+        return level != null && level.isPersistentlyStarted();
     }
 
     private static Optional<String> sentence(List<String> missing) {

@@ -8,14 +8,15 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.RejectedExecutionException;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
@@ -60,7 +61,7 @@ public final class DriverLoaderComponent implements DriverLoader {
     private final RepositoryServices services;
     private final Loading loading;
     private final Unloading unloading;
-    private final Duration limit;
+    private volatile LoadLimits limits;
     private final Workers workers = new Workers("vfio-load");
 
     /** What is being loaded, by symbolic name, so that who comes second waits for the first. */
@@ -69,22 +70,29 @@ public final class DriverLoaderComponent implements DriverLoader {
     /** Nothing is loaded until a device needs it. */
     @Activate
     public DriverLoaderComponent(@Reference BundleFolders folders, BundleContext context, Configuration configuration) {
-        this(
-                folders,
-                context,
-                Duration.ofMillis(configuration.load_timeout()),
-                Duration.ofSeconds(configuration.unload_after()));
+        this(folders, context, limits(configuration));
     }
 
-    DriverLoaderComponent(BundleFolders folders, BundleContext context, Duration limit, Duration unloadAfter) {
+    DriverLoaderComponent(BundleFolders folders, BundleContext context, LoadLimits limits) {
         this.folders = folders;
-        this.limit = limit;
+        this.limits = limits;
         services = new RepositoryServices(context);
         BundleLife life = new BundleLife(context);
         Drivers drivers = new Drivers(context);
-        loading = new Loading(folders, life, drivers, limit);
+        loading = new Loading(folders, life, drivers, () -> this.limits);
         unloading = new Unloading(
-                folders, life, drivers, bundle -> underWay.containsKey(bundle.getSymbolicName()), unloadAfter);
+                folders, life, drivers, bundle -> underWay.containsKey(bundle.getSymbolicName()), () -> this.limits);
+    }
+
+    /** Takes another configuration without being away meanwhile: somebody may open a device. */
+    @Modified
+    public void configure(Configuration configuration) {
+        limits = limits(configuration);
+    }
+
+    private static LoadLimits limits(Configuration configuration) {
+        return new LoadLimits(
+                Duration.ofMillis(configuration.load_timeout()), Duration.ofSeconds(configuration.unload_after()));
     }
 
     /** What has been loaded stays. */
@@ -97,6 +105,7 @@ public final class DriverLoaderComponent implements DriverLoader {
 
     @Override
     public List<Attempt> load(PciDevice device) {
+        Duration limit = limits.load();
         long deadline = System.nanoTime() + limit.plus(SLACK).toNanos();
         Map<String, Future<Optional<Attempt>>> loads = new LinkedHashMap<>();
         try {
@@ -130,20 +139,24 @@ public final class DriverLoaderComponent implements DriverLoader {
 
     private Future<Optional<Attempt>> begin(Candidate candidate, PciDevice device) {
         String name = candidate.symbolicName();
-        FutureTask<Optional<Attempt>> ours = new FutureTask<>(() -> loading.load(candidate, device)) {
-            @Override
-            protected void done() {
-                underWay.remove(name, this);
-            }
-        };
+        CompletableFuture<Optional<Attempt>> ours = new CompletableFuture<>();
         Future<Optional<Attempt>> others = underWay.putIfAbsent(name, ours);
         if (others != null) {
             return others;
         }
         try {
-            workers.begin(ours);
+            workers.begin(() -> {
+                try {
+                    Optional<Attempt> attempt = loading.load(candidate, device);
+                    underWay.remove(name, ours);
+                    ours.complete(attempt);
+                } finally {
+                    underWay.remove(name, ours);
+                    ours.cancel(false);
+                }
+            });
         } catch (RejectedExecutionException e) {
-            ours.cancel(false);
+            underWay.remove(name, ours);
             throw e;
         }
         return ours;

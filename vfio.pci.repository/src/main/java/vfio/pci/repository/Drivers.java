@@ -51,7 +51,8 @@ final class Drivers {
         }
     }
 
-    private static boolean offers(Bundle bundle) {
+    /** Whether a bundle offers a driver now. */
+    static boolean offers(Bundle bundle) {
         ServiceReference<?>[] services = bundle.getRegisteredServices();
         return services != null
                 && Arrays.stream(services)

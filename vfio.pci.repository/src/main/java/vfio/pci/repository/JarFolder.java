@@ -28,9 +28,16 @@ final class JarFolder {
      * @param folder its path; null or empty if there is none
      */
     JarFolder(@Nullable String folder) {
-        this.folder = folder == null || folder.isBlank()
-                ? null
-                : Path.of(folder).toAbsolutePath().normalize();
+        this.folder = folder == null || folder.isBlank() ? null : real(Path.of(folder));
+    }
+
+    /** Without symbolic links, as File Install names the files in it. */
+    private static Path real(Path path) {
+        try {
+            return path.toRealPath();
+        } catch (IOException notThere) {
+            return path.toAbsolutePath().normalize();
+        }
     }
 
     /** Whether a path leads to a file right in this folder. */

@@ -6,10 +6,13 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleException;
+import vfio.pci.api.manage.BundleFiles.State;
 import vfio.pci.api.manage.DriverLoader.Attempt;
 import vfio.pci.api.pci.PciDevice;
+import vfio.pci.repository.BundleFolders.Failure;
 
 /** Loads one bundle: installs it, starts it, and waits for its driver. What does not start is taken away again. */
 final class Loading {
@@ -18,16 +21,16 @@ final class Loading {
     private final BundleFolders folders;
     private final BundleLife life;
     private final Drivers drivers;
-    private final Duration limit;
+    private final Supplier<LoadLimits> limits;
 
     /**
-     * @param limit how long a driver may take to be registered, from the start of the attempt
+     * @param limits how long a driver may take to be registered, from the start of the attempt
      */
-    Loading(BundleFolders folders, BundleLife life, Drivers drivers, Duration limit) {
+    Loading(BundleFolders folders, BundleLife life, Drivers drivers, Supplier<LoadLimits> limits) {
         this.folders = folders;
         this.life = life;
         this.drivers = drivers;
-        this.limit = limit;
+        this.limits = limits;
     }
 
     /**
@@ -37,14 +40,18 @@ final class Loading {
      */
     Optional<Attempt> load(Candidate candidate, PciDevice device) {
         long start = System.nanoTime();
-        if (!folders.bundlesNamed(candidate.symbolicName()).isEmpty()) {
-            return Optional.empty();
+        for (Bundle present : folders.bundlesNamed(candidate.symbolicName())) {
+            if (!folders.isLoaded(present) || present.getState() != Bundle.INSTALLED) {
+                return Optional.empty();
+            }
+            // It was loaded, and has lost something that it needs since.
+            takeAway(present);
         }
         Optional<String> failure = startAndAwait(candidate, start);
         if (failure.isEmpty()) {
             folders.succeeded(candidate.location());
             LOG.log(Level.INFO, "{0} was loaded for {1}", candidate.label(), device.address());
-        } else if (folders.failed(candidate.location(), candidate.stamp(), failure.get())) {
+        } else if (folders.failed(candidate.location(), new Failure(candidate.stamp(), State.FAILED, failure.get()))) {
             LOG.log(
                     Level.WARNING,
                     "{0} was not loaded for {1}: {2} ({3})",
@@ -65,6 +72,7 @@ final class Loading {
             }
             installed = Optional.of(bundle);
             life.start(bundle, Bundle.START_TRANSIENT);
+            Duration limit = limits.get().load();
             Duration left = limit.minusNanos(System.nanoTime() - start);
             return drivers.await(bundle, left)
                     ? Optional.empty()

@@ -16,6 +16,17 @@ final class Locations {
         return file.toFile().toURI().toString();
     }
 
+    /** A location for people: folder and name of a file. */
+    static String brief(String location) {
+        return file(location).map(Locations::brief).orElse(location);
+    }
+
+    /** A file for people: folder and name. */
+    static String brief(Path file) {
+        return file.subpath(Math.max(0, file.getNameCount() - 2), file.getNameCount())
+                .toString();
+    }
+
     /** The file at a location; empty if that is not one. */
     static Optional<Path> file(String location) {
         String address = location.startsWith(REFERENCE) ? location.substring(REFERENCE.length()) : location;

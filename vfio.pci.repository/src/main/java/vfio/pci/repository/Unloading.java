@@ -8,6 +8,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.osgi.framework.Bundle;
@@ -23,34 +24,36 @@ final class Unloading implements AutoCloseable {
     private final BundleLife life;
     private final Drivers drivers;
     private final Predicate<Bundle> beingLoaded;
-    private final Duration delay;
+    private final Supplier<LoadLimits> limits;
     private final ScheduledThreadPoolExecutor executor;
     private @Nullable Future<?> next;
 
     /**
      * @param beingLoaded whether a bundle is being loaded, and so must not be unloaded
-     * @param delay after the last close; negative for never
+     * @param limits when it is time
      */
-    Unloading(BundleFolders folders, BundleLife life, Drivers drivers, Predicate<Bundle> beingLoaded, Duration delay) {
+    Unloading(
+            BundleFolders folders,
+            BundleLife life,
+            Drivers drivers,
+            Predicate<Bundle> beingLoaded,
+            Supplier<LoadLimits> limits) {
         this.folders = folders;
         this.life = life;
         this.drivers = drivers;
         this.beingLoaded = beingLoaded;
-        this.delay = delay;
+        this.limits = limits;
         executor = new ScheduledThreadPoolExecutor(1, work -> new Thread(work, "vfio-unload"));
         executor.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
         executor.setRemoveOnCancelPolicy(true);
     }
 
     /** A device has been closed: the time begins anew. Does not wait. */
-    synchronized void closed() {
-        if (delay.isNegative()) {
-            return;
+    void closed() {
+        Duration delay = limits.get().unloadAfter();
+        if (!delay.isNegative()) {
+            after(delay);
         }
-        if (next != null) {
-            next.cancel(false);
-        }
-        next = executor.schedule(this::unload, delay.toNanos(), TimeUnit.NANOSECONDS);
     }
 
     @Override
@@ -63,25 +66,46 @@ final class Unloading implements AutoCloseable {
         }
     }
 
-    /** Unloads the bundles whose drivers have no device. */
-    private void unload() {
+    private synchronized void after(Duration time) {
+        if (next != null) {
+            next.cancel(false);
+        }
+        next = executor.schedule(this::unloadIdle, time.toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    /** Unloads the bundles whose drivers have no device. Those that are about to get one are looked at later. */
+    private void unloadIdle() {
         Set<Long> busy = drivers.known().stream()
                 .filter(driver -> driver.openDevices() > 0)
                 .map(MediatorInfo::bundleId)
                 .collect(Collectors.toSet());
         for (Bundle bundle : folders.loaded()) {
-            if (!busy.contains(bundle.getBundleId()) && !beingLoaded.test(bundle)) {
-                try {
-                    life.remove(bundle);
-                    LOG.log(
-                            Level.INFO,
-                            "{0} {1} was unloaded: nobody uses it any more",
-                            bundle.getSymbolicName(),
-                            bundle.getVersion());
-                } catch (BundleException | IllegalStateException e) {
-                    LOG.log(Level.WARNING, "{0} cannot be unloaded: {1}", bundle, e);
-                }
+            if (busy.contains(bundle.getBundleId())) {
+                continue;
             }
+            if (beingLoaded.test(bundle) || isFresh(bundle)) {
+                after(limits.get().load());
+            } else {
+                unload(bundle);
+            }
+        }
+    }
+
+    private boolean isFresh(Bundle bundle) {
+        return System.currentTimeMillis() - bundle.getLastModified()
+                < limits.get().load().toMillis();
+    }
+
+    private void unload(Bundle bundle) {
+        try {
+            life.remove(bundle);
+            LOG.log(
+                    Level.INFO,
+                    "{0} {1} was unloaded: nobody uses it any more",
+                    bundle.getSymbolicName(),
+                    bundle.getVersion());
+        } catch (BundleException | IllegalStateException e) {
+            LOG.log(Level.WARNING, "{0} cannot be unloaded: {1}", bundle, e);
         }
     }
 }

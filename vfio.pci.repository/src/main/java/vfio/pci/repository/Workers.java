@@ -8,7 +8,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -47,11 +46,11 @@ final class Workers implements AutoCloseable {
     }
 
     /**
-     * Begins work that is known by its own future.
+     * Begins work that nobody waits for here.
      *
      * @throws java.util.concurrent.RejectedExecutionException if this is closed
      */
-    void begin(FutureTask<?> work) {
+    void begin(Runnable work) {
         threads.execute(work);
     }
 

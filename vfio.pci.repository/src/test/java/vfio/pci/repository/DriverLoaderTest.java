@@ -90,6 +90,25 @@ class DriverLoaderTest {
     }
 
     @Test
+    void whatHasLostItsLibraryIsLoadedAnew() throws Exception {
+        BundleBuilder library = BundleBuilder.named("library", "1").header("Export-Package", "com.acme.util");
+        Path file = library.write(home.resolve("library.jar"));
+        framework.context().installBundle(file.toUri().toString());
+        BundleBuilder.driver("driver", "1")
+                .header("Import-Package", "vfio.pci.api.mediate,org.osgi.framework,com.acme.util")
+                .write(repository.resolve("driver.jar"));
+        assertThat(loader.load(TestDevice.VF)).containsExactly(loaded("driver 1.0.0"));
+        new BundleLife(framework.context()).remove(framework.bundle("library"));
+        assertThat(framework.bundle("driver").getState()).isEqualTo(Bundle.INSTALLED);
+        assertThat(loader.load(TestDevice.VF))
+                .containsExactly(failed("driver 1.0.0", "it needs the package com.acme.util, which no bundle exports"));
+
+        framework.context().installBundle(file.toUri().toString());
+
+        assertThat(loader.load(TestDevice.VF)).containsExactly(loaded("driver 1.0.0"));
+    }
+
+    @Test
     void ofOneNameTheHighestVersionIsLoadedAndNamesComeInOrder() {
         BundleBuilder.driver("two", "1.0").write(repository.resolve("a.jar"));
         BundleBuilder.driver("one", "1.9").write(repository.resolve("b.jar"));
@@ -309,6 +328,23 @@ class DriverLoaderTest {
     }
 
     @Test
+    void whatHasJustBeenLoadedIsLeftToThoseItWasLoadedFor() {
+        BundleBuilder.driver("driver", "1").write(repository.resolve("driver.jar"));
+        DriverLoaderComponent unloading = loader(LIMIT, 0);
+        try {
+            unloading.load(TestDevice.VF);
+            long installed = framework.bundle("driver").getLastModified();
+            unloading.closed(TestDevice.IGD);
+
+            Awaitility.await().until(() -> framework.bundles("driver").isEmpty());
+
+            assertThat(System.currentTimeMillis() - installed).isGreaterThanOrEqualTo(LIMIT);
+        } finally {
+            unloading.deactivate();
+        }
+    }
+
+    @Test
     void threadsEndWithTheComponent() {
         BundleBuilder.driver("driver", "1").write(repository.resolve("driver.jar"));
         loader.load(TestDevice.VF);
@@ -322,11 +358,13 @@ class DriverLoaderTest {
 
     private DriverLoaderComponent loader(int timeout, int unloadAfter) {
         return new DriverLoaderComponent(
-                folders, framework.context(), Duration.ofMillis(timeout), Duration.ofSeconds(unloadAfter));
+                folders,
+                framework.context(),
+                new LoadLimits(Duration.ofMillis(timeout), Duration.ofSeconds(unloadAfter)));
     }
 
     private Optional<String> failure(Path file) {
-        return folders.failure(folders.repository().jar(file).orElseThrow());
+        return folders.failure(folders.repository().jar(file).orElseThrow()).map(BundleFolders.Failure::sentence);
     }
 
     private int registeredDrivers() {
