@@ -9,7 +9,7 @@ final class Help {
 
             Mediates PCI devices between virtual machines and hardware: one vfio-user socket for
             each device. Prints the devices with the QEMU arguments for each, then one line
-            'ready: N devices, M mediate drivers', and then
+            'ready: N devices, M mediate drivers, K more on demand', and then
 
               * at a terminal: starts the shell. 'exit' or Ctrl-D stops the runtime;
               * with commands on standard input (a pipe or a file): runs them, and stops at

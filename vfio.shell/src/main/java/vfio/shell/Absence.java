@@ -7,9 +7,8 @@ final class Absence {
                     + " for each configuration of vfio.sim.xl710 or vfio.sim.igd in the etc folder; felix:lb shows whether the bundle"
                     + " is active.";
 
-    static final String NO_MEDIATORS =
-            "No mediate drivers are registered, so devices are passed through. They come from"
-                    + " vendor bundles such as mediate.i40e: felix:lb shows whether they are active.";
+    static final String NO_MEDIATORS = "No mediate drivers are registered now. Vendor bundles bring them: those in"
+            + " repository/ when a device that needs one is opened, those in deploy/ at once.";
 
     static final String NO_PLACES =
             "The simulated bus is empty. It has one card for each configuration of vfio.sim.xl710,"

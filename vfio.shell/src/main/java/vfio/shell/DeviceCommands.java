@@ -10,6 +10,8 @@ import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
+import vfio.pci.api.manage.BundleFiles;
+import vfio.pci.api.manage.BundleFiles.BundleFile;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.DeviceServer;
 import vfio.pci.api.manage.DeviceServer.Endpoint;
@@ -34,6 +36,12 @@ public final class DeviceCommands {
             policyOption = ReferencePolicyOption.GREEDY)
     volatile @Nullable DeviceServer server;
 
+    @Reference(
+            cardinality = ReferenceCardinality.OPTIONAL,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    volatile @Nullable BundleFiles files;
+
     /** {@code vfio:devices}. */
     @Descriptor("lists the PCI functions that are present, who uses them and where a VMM reaches them")
     public Listing<DeviceRow> devices() {
@@ -57,7 +65,9 @@ public final class DeviceCommands {
     }
 
     /** {@code vfio:mediators}. */
-    @Descriptor("lists the mediate drivers in the order in which they are asked, and what they count")
+    @Descriptor(
+            "lists the mediate drivers in the order in which they are asked, and what became of the files in deploy/"
+                    + " and repository/")
     public Listing<MediatorRow> mediators() {
         return Request.with(
                 manager,
@@ -65,7 +75,8 @@ public final class DeviceCommands {
                         present.mediators().stream()
                                 .map(mediator -> MediatorRow.of(mediator, present))
                                 .toList(),
-                        Absence.NO_MEDIATORS));
+                        Absence.NO_MEDIATORS,
+                        FileRow.table(files)));
     }
 
     /** {@code vfio:qemu DEVICE}. */
@@ -87,7 +98,7 @@ public final class DeviceCommands {
             PciDevice function = Request.device(present, device);
             return present.explain(function.address())
                     .map(ExplanationReport::of)
-                    .orElseGet(() -> ExplanationReport.neverOpened(function, present.mediators()));
+                    .orElseGet(() -> ExplanationReport.neverOpened(function, present.mediators(), loadable(function)));
         });
     }
 
@@ -103,6 +114,11 @@ public final class DeviceCommands {
         return endpoints.stream()
                 .filter(endpoint -> endpoint.device().address().equals(address))
                 .findFirst();
+    }
+
+    private List<BundleFile> loadable(PciDevice device) {
+        BundleFiles present = files;
+        return present == null ? List.of() : present.loadable(device);
     }
 
     private String whyNoSocket(PciDevice device) {

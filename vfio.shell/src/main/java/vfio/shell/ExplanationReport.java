@@ -1,7 +1,9 @@
 package vfio.shell;
 
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import vfio.pci.api.manage.BundleFiles.BundleFile;
 import vfio.pci.api.manage.Explanation;
 import vfio.pci.api.manage.MediatorInfo;
 import vfio.pci.api.pci.PciAddress;
@@ -28,8 +30,12 @@ record ExplanationReport(PciAddress address, String outcome, Listing<VerdictRow>
                         "Nobody was asked: no mediate driver was registered. vfio:mediators lists those of today."));
     }
 
-    /** A function that was never opened. */
-    static ExplanationReport neverOpened(PciDevice device, List<MediatorInfo> mediators) {
+    /**
+     * A function that was never opened.
+     *
+     * @param loadable what is loaded if nobody accepts
+     */
+    static ExplanationReport neverOpened(PciDevice device, List<MediatorInfo> mediators, List<BundleFile> loadable) {
         PciAddress address = device.address();
         if (device.unassignableReason().isPresent()) {
             return new ExplanationReport(
@@ -42,9 +48,15 @@ record ExplanationReport(PciAddress address, String outcome, Listing<VerdictRow>
                 .toList();
         return new ExplanationReport(
                 address,
-                address + " was never opened; when it is, the first of these that accepts will mediate it",
-                new Listing<>(
-                        rows, "Nobody would be asked: no mediate driver is registered, so it is passed through."));
+                address + " was never opened; when it is, "
+                        + (rows.isEmpty() ? "" : "the first of these that accepts will mediate it, or ")
+                        + (loadable.isEmpty()
+                                ? "it is passed through"
+                                : "what is loaded then may mediate it: "
+                                        + loadable.stream()
+                                                .map(BundleFile::bundle)
+                                                .collect(Collectors.joining(", "))),
+                new Listing<>(rows, "Nobody would be asked now: no mediate driver is registered."));
     }
 
     @Override

@@ -12,14 +12,25 @@ import java.util.stream.Collectors;
 final class Listing<R extends Row> extends AbstractList<R> implements Rendered {
     private final List<R> rows;
     private final String absence;
+    private final String appendix;
 
     /**
      * @param rows the rows
      * @param absence a sentence that explains why there is nothing, if there is nothing
      */
     Listing(List<R> rows, String absence) {
+        this(rows, absence, "");
+    }
+
+    /**
+     * @param rows the rows
+     * @param absence a sentence that explains why there is nothing, if there is nothing
+     * @param appendix what else there is to know, shown below; may be empty
+     */
+    Listing(List<R> rows, String absence, String appendix) {
         this.rows = List.copyOf(rows);
         this.absence = absence;
+        this.appendix = appendix;
     }
 
     @Override
@@ -34,9 +45,10 @@ final class Listing<R extends Row> extends AbstractList<R> implements Rendered {
 
     @Override
     public String inspect() {
-        return rows.isEmpty()
+        String table = rows.isEmpty()
                 ? absence
                 : TableText.table(rows.stream().map(Row::cells).toList());
+        return appendix.isEmpty() ? table : table + "\n\n" + appendix;
     }
 
     @Override

@@ -11,6 +11,7 @@ import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
+import vfio.pci.api.manage.BundleFiles;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.DeviceServer;
 import vfio.pci.api.manage.DeviceServer.Endpoint;
@@ -18,7 +19,7 @@ import vfio.pci.api.pci.PciAddress;
 
 /**
  * What the launcher prints when the runtime is ready: the devices that accept connections, how to attach QEMU to each, and
- * the line {@code ready: N devices, M mediate drivers}. Null until then.
+ * the line {@code ready: N devices, M mediate drivers, K more on demand}. Null until then.
  */
 @Component(service = Supplier.class, immediate = true, property = "vfio.report=ready")
 public final class ReadyReport implements Supplier<@Nullable String> {
@@ -39,6 +40,12 @@ public final class ReadyReport implements Supplier<@Nullable String> {
             policy = ReferencePolicy.DYNAMIC,
             policyOption = ReferencePolicyOption.GREEDY)
     volatile @Nullable ServiceComponentRuntime components;
+
+    @Reference(
+            cardinality = ReferenceCardinality.OPTIONAL,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    volatile @Nullable BundleFiles files;
 
     private final AnnouncedConfigurations announced;
 
@@ -90,6 +97,20 @@ public final class ReadyReport implements Supplier<@Nullable String> {
                 report.append('\n').append(QemuArguments.of(endpoint.socket()).device()));
         int mediators = presentManager.mediators().size();
         report.append("\nready: " + endpoints.size() + " devices, " + mediators + " mediate drivers");
+        long onDemand = onDemand();
+        if (onDemand > 0) {
+            report.append(", " + onDemand + " more on demand");
+        }
         return report.toString();
+    }
+
+    /** How many bundles wait to be loaded. */
+    private long onDemand() {
+        BundleFiles present = files;
+        return present == null
+                ? 0
+                : present.files().stream()
+                        .filter(file -> file.state() == BundleFiles.State.AVAILABLE)
+                        .count();
     }
 }

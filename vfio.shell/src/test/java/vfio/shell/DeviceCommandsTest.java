@@ -8,6 +8,7 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import vfio.pci.api.device.DmaMapping;
+import vfio.pci.api.manage.BundleFiles.State;
 import vfio.pci.api.manage.ClientMemory;
 import vfio.pci.api.manage.Explanation;
 import vfio.pci.api.manage.Explanation.Answer;
@@ -101,8 +102,28 @@ class DeviceCommandsTest {
     void mediatorsExplainsThatThereAreNone() {
         manager.mediators.clear();
 
+        assertThat(commands.mediators().inspect()).startsWith("No mediate drivers are registered now.");
+    }
+
+    @Test
+    void mediatorsShowsWhatBecameOfFiles() {
+        commands.files = new FakeFiles(
+                FakeFiles.file("deploy/a.jar", "", State.NOT_A_BUNDLE, "it is not complete yet"),
+                FakeFiles.file("repository/b.jar", "b 1.0.0", State.AVAILABLE, "for 8086:154c"));
+
+        assertThat(commands.mediators().inspect()).isEqualTo("""
+                        name  serves               ranking  bundle              open  failures  counters
+                        i40e  VFs of 0000:03:00.0       10  mediate.i40e 0.1.0     0         0  -
+
+                        file              bundle   state         reason
+                        deploy/a.jar      -        not a bundle  it is not complete yet
+                        repository/b.jar  b 1.0.0  available     for 8086:154c""");
+        manager.mediators.clear();
         assertThat(commands.mediators().inspect())
-                .startsWith("No mediate drivers are registered, so devices are passed through.");
+                .startsWith("No mediate drivers are registered now.")
+                .contains("\n\nfile ");
+        commands.files = new FakeFiles();
+        assertThat(commands.mediators().inspect()).doesNotContain("\n");
     }
 
     @Test
@@ -163,11 +184,16 @@ class DeviceCommandsTest {
     @Test
     void explainOfANeverOpenedDeviceListsWhoWouldBeAsked() {
         assertThat(commands.explain("3:2.0").inspect()).isEqualTo("""
-                        0000:03:02.0 was never opened; when it is, the first of these that accepts will mediate it
+                        0000:03:02.0 was never opened; when it is, the first of these that accepts will mediate it, or it is passed through
                         order  mediator  ranking  answer         reason
                             1  i40e           10  not asked yet  serves VFs of 0000:03:00.0""");
         manager.mediators.clear();
-        assertThat(commands.explain("3:2.0").inspect()).contains("Nobody would be asked");
+        assertThat(commands.explain("3:2.0").inspect()).isEqualTo("""
+                        0000:03:02.0 was never opened; when it is, it is passed through
+                        Nobody would be asked now: no mediate driver is registered.""");
+        commands.files = new FakeFiles(FakeFiles.file("repository/b.jar", "b 1.0.0", State.AVAILABLE, ""));
+        assertThat(commands.explain("3:2.0").inspect())
+                .startsWith("0000:03:02.0 was never opened; when it is, what is loaded then may mediate it: b 1.0.0\n");
         assertThat(commands.explain("3:0.0").inspect()).contains("it is a physical function with VFs in use");
     }
 

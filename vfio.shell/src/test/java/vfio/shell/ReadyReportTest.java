@@ -16,6 +16,7 @@ import org.osgi.service.component.runtime.ServiceComponentRuntime;
 import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
 import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
 import org.osgi.util.promise.Promise;
+import vfio.pci.api.manage.BundleFiles;
 import vfio.shell.Fakes.FakeManager;
 import vfio.shell.Fakes.FakeServer;
 
@@ -57,6 +58,16 @@ class ReadyReportTest {
         assertThat(report.get())
                 .startsWith("No PCI functions are present.")
                 .endsWith("\nready: 0 devices, 1 mediate drivers");
+    }
+
+    @Test
+    void saysHowManyDriversWaitToBeLoaded() {
+        report.files = new FakeFiles(
+                FakeFiles.file("deploy/a.jar", "a 1.0.0", BundleFiles.State.ACTIVE, ""),
+                FakeFiles.file("repository/b.jar", "b 1.0.0", BundleFiles.State.AVAILABLE, "for 8086:154c"),
+                FakeFiles.file("repository/c.jar", "", BundleFiles.State.NOT_A_BUNDLE, "it is damaged"));
+
+        assertThat(report.get()).endsWith("\nready: 2 devices, 1 mediate drivers, 1 more on demand");
     }
 
     @Test
