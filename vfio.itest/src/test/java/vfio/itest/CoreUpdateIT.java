@@ -56,7 +56,7 @@ public class CoreUpdateIT extends InFramework {
     }
 
     private void endsConnectionsCleanly(String name) throws IOException, BundleException {
-        try (SocketChannel client = connected()) {
+        try (SocketChannel client = awaitConnected()) {
             assertThat(manager().opened(PciAddress.parse(VF))).isPresent();
             bundleNamed(name).update();
 
@@ -65,7 +65,12 @@ public class CoreUpdateIT extends InFramework {
                     .isEqualTo(-1);
         }
         eventually().untilAsserted(() -> assertThat(connectionThreads()).isEmpty());
-        eventually().ignoreExceptions().untilAsserted(() -> connected().close());
+        awaitConnected().close();
+    }
+
+    /** A client, as soon as there is a server for it. */
+    private SocketChannel awaitConnected() {
+        return eventually().ignoreExceptions().until(this::connected, SocketChannel::isConnected);
     }
 
     /** A client that the server has taken. */

@@ -217,7 +217,7 @@ class AdminServerTest {
             server.close();
             assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(1));
 
-            assertThat(threads("vfio-admin.*")).isEmpty();
+            await().untilAsserted(() -> assertThat(threads("vfio-admin.*")).isEmpty());
             commands.interrupted.await();
             assertThat(hanging.answer()).isEqualTo(new Answer("", "the command was interrupted\n", 1));
             assertThatCode(silent::answer).doesNotThrowAnyException();
