@@ -20,6 +20,7 @@ import org.junit.Before;
 import org.junit.Test;
 import org.ops4j.pax.exam.Configuration;
 import org.ops4j.pax.exam.Option;
+import org.osgi.framework.Bundle;
 import vfio.pci.api.manage.BundleFiles;
 import vfio.pci.api.manage.BundleFiles.BundleFile;
 import vfio.pci.api.manage.OpenDevice;
@@ -57,7 +58,9 @@ public class DeployIT extends InFramework {
             }
         }
         eventually().untilAsserted(() -> assertThat(files()).isEmpty());
-        eventually().untilAsserted(() -> assertThat(mediatorNames()).isEmpty());
+        eventually().untilAsserted(() -> assertThat(context.getBundles())
+                .extracting(Bundle::getLocation)
+                .noneMatch(location -> location.contains(context.getProperty(DEPLOY_DIRECTORY))));
         log.close();
         history.close();
     }

@@ -152,7 +152,7 @@ final class FileStatus {
         return new BundleFile(
                 jar.file(),
                 folder,
-                manifest == null ? "" : manifest.label(),
+                manifest == null || state == State.WAITING ? "" : manifest.label(),
                 bundle.map(Bundle::getBundleId).orElse(-1L),
                 state,
                 reason);

@@ -60,7 +60,7 @@ public interface BundleFiles {
      *
      * @param file absolute path
      * @param folder where it lies
-     * @param bundle symbolic name and version as the file says; empty if it does not
+     * @param bundle symbolic name and version as the file says; empty if it does not, or was not looked at yet
      * @param bundleId OSGi id of the bundle that was installed from it; -1 if there is none. A bundle goes on when its file
      *     is replaced by one that cannot take its place.
      * @param state what became of it
