@@ -44,7 +44,7 @@ import vfio.pci.api.testing.MediatedDevice;
 import vfio.pci.api.testing.Verdict;
 
 /** The testing kit for vendors and the core come to the same, driver by driver and access by access. */
-public class TestingKitIT extends InFramework {
+public class VendorKitIT extends InFramework {
     private static final long SIZE = 0x10000;
     private static final int ADDED = 9;
 
