@@ -48,16 +48,18 @@ public final class GateRaces {
         int pass() {
             gate.enter();
             inside = 1;
+            RaceNoise.perhaps();
             int seen = alone;
             inside = 0;
             gate.exit();
             return seen;
         }
 
-        /** Looks a few times whether somebody is inside, being alone. */
+        /** Looks whether somebody is inside, being alone. */
         int look() {
             alone = 1;
-            int seen = inside + inside + inside;
+            RaceNoise.perhaps();
+            int seen = inside;
             alone = 0;
             return seen;
         }
@@ -338,7 +340,8 @@ public final class GateRaces {
         public void closer(II_Result result) {
             awaitAlone(patience -> gate.shut("closed", patience));
             alone = 1;
-            result.r2 = inside + inside + inside;
+            RaceNoise.perhaps();
+            result.r2 = inside;
         }
     }
 
@@ -366,7 +369,8 @@ public final class GateRaces {
         public void closer(III_Result result) {
             awaitAlone(patience -> gate.shut("closed", patience));
             alone = 1;
-            result.r2 = inside + inside + inside;
+            RaceNoise.perhaps();
+            result.r2 = inside;
         }
 
         @Arbiter

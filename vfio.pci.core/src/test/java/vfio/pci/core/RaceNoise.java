@@ -20,7 +20,7 @@ final class RaceNoise {
 
     private RaceNoise() {}
 
-    /** Called by the copy. */
+    /** Gives the processor away, or not. */
     @SuppressWarnings("ThreadPriorityCheck")
     static void perhaps() {
         if (ThreadLocalRandom.current().nextInt(ONE_IN) == 0) {
