@@ -22,13 +22,21 @@ import vfio.pci.api.mediate.MediateOps;
  */
 final class MediatorRegistry implements ServiceTrackerCustomizer<MediateOps, Mediator> {
     private static final Logger LOGGER = System.getLogger(MediatorRegistry.class.getPackageName());
-    private static final Comparator<Mediator> ORDER =
-            Comparator.comparingInt(Mediator::ranking).reversed().thenComparingLong(Mediator::serviceId);
+    private static final Comparator<Place> ORDER = Comparator.comparingInt(Place::ranking)
+            .reversed()
+            .thenComparingLong(place -> place.mediator().serviceId());
 
     private final BundleContext context;
     private final Consumer<Mediator> arrived;
     private final ServiceTracker<MediateOps, Mediator> tracker;
     private volatile List<Mediator> snapshot = List.of();
+
+    /** A driver with its ranking at one moment: a sort goes wrong for others too if a ranking changes in its course. */
+    private record Place(Mediator mediator, int ranking) {
+        Place(Mediator mediator) {
+            this(mediator, mediator.ranking());
+        }
+    }
 
     /**
      * @param arrived is told of each driver after it has joined the snapshot
@@ -82,7 +90,9 @@ final class MediatorRegistry implements ServiceTrackerCustomizer<MediateOps, Med
 
     private synchronized void replace(Stream<Mediator> arrived, @Nullable Mediator left) {
         snapshot = Stream.concat(snapshot.stream().filter(known -> known != left), arrived)
+                .map(Place::new)
                 .sorted(ORDER)
+                .map(Place::mediator)
                 .toList();
     }
 }

@@ -3,8 +3,8 @@ package vfio.pci.core;
 import java.lang.reflect.Proxy;
 import java.util.Arrays;
 import java.util.Dictionary;
-import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.Constants;
@@ -17,7 +17,7 @@ import vfio.pci.api.mediate.MediateOps;
 final class FakeReference implements ServiceReference<MediateOps> {
     static final String BUNDLE = "vendor.bundle";
 
-    final Map<String, Object> properties = new HashMap<>();
+    final Map<String, Object> properties = new ConcurrentHashMap<>();
     private @Nullable Bundle bundle = bundle();
 
     private FakeReference(long serviceId) {
