@@ -167,10 +167,14 @@ final class HandOver {
 
     /** The administrator asks for a hand-over. */
     Explanation rebind(List<Mediator> candidates) {
-        if (awaiting != null || !begin()) {
-            throw new VfioException(Errno.EBUSY, device.address() + " is being handed over already; look again later");
+        if (!begin()) {
+            throw busy();
         }
         try {
+            // Looked at only now: a transition that was on its way may have left the device waiting, with a state.
+            if (awaiting != null) {
+                throw busy();
+            }
             Mediator before = layer.mediator();
             Left left = suspend();
             if (left == null) {
@@ -194,6 +198,10 @@ final class HandOver {
         } finally {
             end();
         }
+    }
+
+    private VfioException busy() {
+        return new VfioException(Errno.EBUSY, device.address() + " is being handed over already; look again later");
     }
 
     /** Ends the mediation for good; the gate is shut. */
