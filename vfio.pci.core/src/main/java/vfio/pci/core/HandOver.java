@@ -193,6 +193,12 @@ final class HandOver {
                 serve(left, Layer.passThrough(choice.underneath()), outcome);
                 return explanation(left.verdicts(), outcome);
             }
+            // The driver it had may have left meanwhile; then whoever else there is, is better than nobody.
+            List<Mediator> others = new ArrayList<>(core.mediators().get());
+            others.removeAll(all);
+            if (succeed(left, others)) {
+                return explanation(left.verdicts(), handedOver(left, layer));
+            }
             await(left);
             return explanation(left.verdicts(), "nobody took it from " + left.name() + ", not even itself");
         } finally {

@@ -294,6 +294,20 @@ class HandOverTest {
     }
 
     @Test
+    void aDeviceThatNeitherOldNorNewDriverTakesGoesToAnother() {
+        wait(LONG, true);
+        List<FakeMediation> once = new ArrayList<>(List.of(first));
+        MediatedDevice device = setting.open(
+                context -> once.isEmpty() ? Decision.decline("once only") : Decision.accept(once.remove(0)));
+        setting.registered.add(Setting.mediator(9, -1, "other", accepting(second)));
+        Explanation explanation =
+                device.rebind(List.of(Setting.mediator(8, 100, "named", context -> Decision.decline("no"))));
+
+        assertThat(explanation.outcome()).isEqualTo("handed over from vendor to other");
+        assertThat(device.awaiting()).isEmpty();
+    }
+
+    @Test
     void aDeviceThatNobodyWantsStaysPassedThrough() {
         MediatedDevice device = setting.openPassThrough();
         Explanation explanation =
