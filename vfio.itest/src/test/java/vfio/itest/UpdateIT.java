@@ -3,6 +3,7 @@ package vfio.itest;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.ops4j.pax.exam.CoreOptions.options;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -41,7 +42,7 @@ public class UpdateIT extends InFramework {
 
     @Configuration
     public Option[] configuration() {
-        return options(core(), simulatedBus(), vendors(), server(), shell());
+        return options(core(), simulatedBus(), vendors(), repository(), server(), shell());
     }
 
     @Before
@@ -77,6 +78,39 @@ public class UpdateIT extends InFramework {
 
         assertThat(shell.run("vfio:update mediate.i40e " + file)).contains("is mediated by i40e again");
         assertThat(shell.error("vfio:update mediate.i40e /nowhere.jar")).contains("there is no file /nowhere.jar");
+        assertConnected();
+    }
+
+    /** What cannot take the driver's place costs nobody anything: it is not even stopped. */
+    @Test
+    public void aFileThatDoesNotFitLeavesTheDriverAlone() throws IOException {
+        Path file = Files.createTempFile("update", ".jar");
+        try {
+            BundleCopy.of("mediate.igd").write(file);
+            assertThat(shell.error("vfio:update mediate.i40e " + file))
+                    .startsWith("EINVAL: " + file + " does not replace mediate.i40e ")
+                    .contains("which is left as it is: it is mediate.igd ");
+            BundleCopy.of("mediate.i40e")
+                    .header("Import-Package", "com.acme.util")
+                    .write(file);
+            assertThat(shell.error("vfio:update mediate.i40e " + file))
+                    .endsWith("it needs the package com.acme.util, which no bundle exports");
+            BundleCopy.write(file, new byte[1000]);
+            assertThat(shell.error("vfio:update mediate.i40e " + file)).contains("it is no jar");
+        } finally {
+            Files.delete(file);
+        }
+        assertThat(stopped).isEmpty();
+        assertConnected();
+    }
+
+    @Test
+    public void theUpdaterIsUpdatedToo() {
+        assertThat(shell.run("vfio:update vfio.pci.repository")).contains("vfio.pci.repository is updated to ");
+
+        assertThat(stopped).containsExactly("vfio.pci.repository");
+        eventually().untilAsserted(() -> assertThat(shell.run("vfio:update mediate.i40e"))
+                .contains("is mediated by i40e again"));
         assertConnected();
     }
 

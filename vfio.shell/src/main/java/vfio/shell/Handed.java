@@ -2,11 +2,14 @@ package vfio.shell;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
 import org.osgi.framework.Bundle;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.DeviceManager;
@@ -14,7 +17,7 @@ import vfio.pci.api.manage.MediatorInfo;
 import vfio.pci.api.manage.OpenDevice;
 import vfio.pci.api.pci.PciAddress;
 
-/** The devices that the drivers of a bundle had before its update, and what becomes of them. */
+/** The devices that the drivers of some bundles had before an update, and what becomes of them. */
 final class Handed {
     private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
 
@@ -22,18 +25,20 @@ final class Handed {
     private static final int LOOKS = 1_100;
 
     private final DeviceManager manager;
-    private final long bundleId;
+    private final Set<Long> bundleIds;
     private final Map<PciAddress, String> drivers = new TreeMap<>();
 
-    private Handed(DeviceManager manager, long bundleId) {
+    private Handed(DeviceManager manager, Set<Long> bundleIds) {
         this.manager = manager;
-        this.bundleId = bundleId;
+        this.bundleIds = bundleIds;
     }
 
-    static Handed before(DeviceManager manager, Bundle bundle) {
-        Handed handed = new Handed(manager, bundle.getBundleId());
+    /** Before the update of a bundle, with all that are restarted with it. */
+    static Handed before(DeviceManager manager, Collection<Bundle> restarted) {
+        Handed handed = new Handed(
+                manager, restarted.stream().map(Bundle::getBundleId).collect(Collectors.toUnmodifiableSet()));
         for (MediatorInfo driver : manager.mediators()) {
-            if (driver.bundleId() == handed.bundleId) {
+            if (handed.bundleIds.contains(driver.bundleId())) {
                 driver.devices().forEach(address -> handed.drivers.put(address, driver.name()));
             }
         }
@@ -59,7 +64,7 @@ final class Handed {
         }
         boolean back = manager.mediators().stream()
                 .anyMatch(present ->
-                        present.bundleId() == bundleId && present.name().equals(driver));
+                        bundleIds.contains(present.bundleId()) && present.name().equals(driver));
         if (!back) {
             return "is with " + now + "; no driver " + driver + " came back";
         }

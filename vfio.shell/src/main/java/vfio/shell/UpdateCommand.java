@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import org.apache.felix.service.command.Descriptor;
@@ -18,6 +19,8 @@ import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.BundleUpdater;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.OpenDevice;
 
@@ -34,6 +37,12 @@ public final class UpdateCommand {
             policy = ReferencePolicy.DYNAMIC,
             policyOption = ReferencePolicyOption.GREEDY)
     volatile @Nullable DeviceManager manager;
+
+    @Reference(
+            cardinality = ReferenceCardinality.OPTIONAL,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    volatile @Nullable BundleUpdater updater;
 
     /** Updates the bundles of a framework. */
     @Activate
@@ -73,43 +82,50 @@ public final class UpdateCommand {
 
     private UpdateReport update(String name, Optional<Path> file) {
         Bundle bundle = find(name);
-        safety().objection(bundle).ifPresent(why -> {
+        UpdateSafety safety = safety();
+        safety.objection(bundle).ifPresent(why -> {
             throw new CommandException(bundle.getSymbolicName() + " is not updated: " + why);
         });
-        if (bundle.equals(context.getBundle()) || safety().dependents(bundle).contains(context.getBundle())) {
+        BundleUpdater presentUpdater = updater;
+        if (presentUpdater == null) {
+            throw new CommandException(
+                    "there is nobody who updates bundles: is the bundle vfio.pci.repository active? See felix:lb");
+        }
+        Collection<Bundle> restarted = safety.dependents(bundle);
+        if (restarted.contains(context.getBundle())) {
             // The command ends with the bundle it comes from, so somebody else has to go on.
-            Thread updater = new Thread(() -> updateQuietly(bundle, file), "vfio update");
-            updater.start();
+            new Thread(() -> runQuietly(presentUpdater, bundle, file), "vfio update").start();
             return new UpdateReport(
                     "this shell ends and comes back with the new " + bundle.getSymbolicName() + "; the log tells",
                     List.of());
         }
         DeviceManager present = manager;
         if (present == null) {
-            run(bundle, file);
-            return new UpdateReport(updated(bundle), List.of());
+            return new UpdateReport(run(presentUpdater, bundle, file), List.of());
         }
-        Handed handed = Handed.before(present, bundle);
-        run(bundle, file);
-        return new UpdateReport(updated(bundle), handed.after());
+        Handed handed = Handed.before(present, restarted);
+        return new UpdateReport(run(presentUpdater, bundle, file), handed.after());
     }
 
-    private void run(Bundle bundle, Optional<Path> file) {
-        BundleUpdate update = new BundleUpdate(context, bundle);
-        file.ifPresentOrElse(update::run, update::run);
-    }
-
-    private void updateQuietly(Bundle bundle, Optional<Path> file) {
+    private static String run(BundleUpdater updater, Bundle bundle, Optional<Path> file) {
         try {
-            run(bundle, file);
-            LOG.log(Level.INFO, updated(bundle));
+            BundleUpdater.Update update = updater.update(bundle.getBundleId(), file);
+            return bundle.getSymbolicName() + " is updated to " + update.after()
+                    + (update.after().equals(update.before()) ? "" : " from " + update.before())
+                    + (update.restarted().isEmpty()
+                            ? ""
+                            : "; restarted with it: " + String.join(", ", update.restarted()));
+        } catch (VfioException e) {
+            throw new CommandException(e);
+        }
+    }
+
+    private static void runQuietly(BundleUpdater updater, Bundle bundle, Optional<Path> file) {
+        try {
+            LOG.log(Level.INFO, run(updater, bundle, file));
         } catch (RuntimeException e) {
             LOG.log(Level.ERROR, e.getMessage());
         }
-    }
-
-    private static String updated(Bundle bundle) {
-        return bundle.getSymbolicName() + " is updated to " + bundle.getVersion();
     }
 
     private Bundle find(String name) {

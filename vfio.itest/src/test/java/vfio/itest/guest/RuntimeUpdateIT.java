@@ -37,10 +37,28 @@ class RuntimeUpdateIT {
 
     @Test
     void theLibraryOfVendorBundlesIsUpdatedWithThem() {
-        assertThat(runtime.exec("vfio:update migration.region")).contains("migration.region is updated to");
+        assertThat(runtime.exec("vfio:update migration.region"))
+                .contains(
+                        "migration.region is updated to",
+                        "; restarted with it: mediate.i40e",
+                        VF + " is mediated by i40e again, after ");
 
         await().untilAsserted(() -> assertThat(runtime.field(VF, "mediator")).contains("i40e"));
         assertThat(runtime.field(VF, "hand-overs").orElseThrow()).startsWith("1, ");
+        assertConnected();
+    }
+
+    /** The answer must be out before the socket goes that it comes through. */
+    @Test
+    void theShellAnswersBeforeItIsUpdated() {
+        for (int round = 0; round < 5; round++) {
+            assertThat(runtime.exec("vfio:update vfio.shell")).contains("this shell ends and comes back");
+            await().ignoreExceptions()
+                    .untilAsserted(() -> assertThat(runtime.user(VF)).startsWith("vfio-user pid "));
+        }
+        await().untilAsserted(() ->
+                assertThat(runtime.log().split("vfio.shell is updated to", -1)).hasSize(6));
+        assertThat(runtime.errors()).isEmpty();
         assertConnected();
     }
 
