@@ -54,14 +54,17 @@ final class Choice {
     /**
      * Asks until one accepts.
      *
-     * @param limit how long each may take to answer
+     * @param limit how long they may take together; each gets half of what those before it left, the last one all
      * @param verdicts takes every answer, in the order of asking
      * @return the layer of the first that accepts; null if nobody does
      */
     @Nullable
     Layer first(List<Mediator> candidates, Inheritance inheritance, Duration limit, List<Verdict> verdicts) {
-        for (Mediator candidate : candidates) {
-            Layer layer = ask(candidate, inheritance, limit, verdicts);
+        long end = System.nanoTime() + limit.toNanos();
+        for (int asked = 0; asked < candidates.size(); asked++) {
+            Duration left = Duration.ofNanos(Math.max(0, end - System.nanoTime()));
+            boolean last = asked == candidates.size() - 1;
+            Layer layer = ask(candidates.get(asked), inheritance, last ? left : left.dividedBy(2), verdicts);
             if (layer != null) {
                 return layer;
             }
@@ -90,7 +93,7 @@ final class Choice {
                 verdicts.add(verdict(mediator, Answer.DECLINED, (String) answer));
             }
         } catch (ExecutionException e) {
-            Throwable thrown = Objects.requireNonNullElse(e.getCause(), e);
+            Throwable thrown = VendorFaults.printable(Objects.requireNonNullElse(e.getCause(), e));
             verdicts.add(verdict(
                     mediator, Answer.FAILED, Objects.requireNonNullElseGet(thrown.getMessage(), thrown::toString)));
             faults.defect(mediator, call, thrown);

@@ -2,10 +2,27 @@ package vfio.pci.core;
 
 import java.time.Duration;
 
-/** The time that the calls of one transition share. */
+/** The time that the steps of one transition share. Each has a part of its own at least, whatever those before it took. */
 final class Deadline {
+    private static final int PARTS = 10;
+
     private final long start = System.nanoTime();
     private final Duration limit;
+
+    /** A step of a transition, in order. */
+    enum Step {
+        CALLS_INSIDE(6),
+        SUSPEND(8),
+        CLOSE(9),
+        SUCCESSOR(PARTS);
+
+        /** How many parts of the time may have passed when it ends. */
+        private final int parts;
+
+        Step(int parts) {
+            this.parts = parts;
+        }
+    }
 
     Deadline(Duration limit) {
         this.limit = limit;
@@ -15,10 +32,10 @@ final class Deadline {
         return Duration.ofNanos(System.nanoTime() - start);
     }
 
-    /** What is left; never so little that a quick answer could be missed. */
-    Duration remaining() {
-        Duration rest = limit.minus(elapsed());
-        Duration least = limit.dividedBy(10);
-        return rest.compareTo(least) > 0 ? rest : least;
+    /** What is left for a step; never so little that a quick answer could be missed. */
+    Duration remaining(Step step) {
+        Duration part = limit.dividedBy(PARTS);
+        Duration rest = part.multipliedBy(step.parts).minus(elapsed());
+        return rest.compareTo(part) > 0 ? rest : part;
     }
 }

@@ -6,6 +6,7 @@ import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.pci.PciDevice;
+import vfio.pci.core.Deadline.Step;
 
 /** How mediations of one device end: the calls that this takes, bounded, and what it means if they fail. */
 final class Departure {
@@ -61,7 +62,7 @@ final class Departure {
             core.calls()
                     .<@Nullable Void>call(
                             call(mediator, "close"),
-                            deadline.remaining(),
+                            deadline.remaining(Step.CLOSE),
                             () -> {
                                 ending.mediation().close();
                                 return null;
@@ -80,14 +81,14 @@ final class Departure {
                     core.calls()
                             .call(
                                     call(mediator, "suspend"),
-                                    deadline.remaining(),
+                                    deadline.remaining(Step.SUSPEND),
                                     ending.mediation()::suspend,
                                     late -> {}),
                     "it returned null instead of a state");
         } catch (VendorCalls.StuckException e) {
             throw new LostException(e.report(), e);
         } catch (ExecutionException | NullPointerException e) {
-            Throwable thrown = e instanceof ExecutionException wrapped ? cause(wrapped) : e;
+            Throwable thrown = e instanceof ExecutionException wrapped ? VendorFaults.printable(cause(wrapped)) : e;
             core.faults().defect(mediator, "suspend of " + device.address(), thrown);
             close(mediator, ending, deadline);
             throw new LostException(mediator.name() + " failed to suspend it: " + thrown, thrown);

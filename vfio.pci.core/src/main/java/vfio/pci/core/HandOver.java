@@ -6,8 +6,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.RegionInfo;
@@ -17,8 +15,8 @@ import vfio.pci.api.manage.Explanation;
 import vfio.pci.api.manage.Explanation.Answer;
 import vfio.pci.api.manage.Explanation.Verdict;
 import vfio.pci.api.manage.HandOverStatistics;
-import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.pci.PciDevice;
+import vfio.pci.core.Deadline.Step;
 import vfio.pci.core.Departure.LostException;
 
 /**
@@ -39,7 +37,7 @@ final class HandOver {
     private final Core core;
     private final Owner owner;
     private final Departure departure;
-    private final Semaphore transition = new Semaphore(1, true);
+    private final Transition transition;
     private volatile Layer layer;
     private volatile @Nullable Left awaiting;
     private volatile HandOverStatistics statistics = new HandOverStatistics(0, Duration.ZERO, Duration.ZERO);
@@ -61,34 +59,6 @@ final class HandOver {
         void unpin(Mediator mediator);
     }
 
-    /**
-     * What was left behind.
-     *
-     * @param from the driver; null if the device was passed through
-     * @param state what the successor must know
-     * @param deadline runs since the gate was held
-     * @param verdicts of those that were asked to succeed, so far
-     * @param cancel stops the clock, if one runs
-     */
-    private record Left(
-            @Nullable Mediator from,
-            Optional<HandOverState> state,
-            Deadline deadline,
-            List<Verdict> verdicts,
-            Runnable cancel) {
-        Left(@Nullable Mediator from, Optional<HandOverState> state, Deadline deadline) {
-            this(from, state, deadline, new ArrayList<>(), () -> {});
-        }
-
-        Left until(Runnable canceller) {
-            return new Left(from, state, deadline, verdicts, canceller);
-        }
-
-        String name() {
-            return from == null ? "the device underneath" : from.name();
-        }
-    }
-
     HandOver(PciDevice device, String user, Gate gate, Choice choice, Core core, Owner owner) {
         this.device = device;
         this.user = user;
@@ -97,6 +67,7 @@ final class HandOver {
         this.core = core;
         this.owner = owner;
         departure = new Departure(device, core);
+        transition = new Transition(core.limits().vendor().multipliedBy(2));
         layer = Layer.passThrough(choice.underneath());
     }
 
@@ -109,6 +80,10 @@ final class HandOver {
         return Optional.ofNullable(awaiting).map(Left::name);
     }
 
+    Transition transition() {
+        return transition;
+    }
+
     HandOverStatistics statistics() {
         return statistics;
     }
@@ -117,63 +92,52 @@ final class HandOver {
     Layer open() {
         List<Verdict> verdicts = new ArrayList<>();
         List<Mediator> asked = core.mediators().get();
-        Duration limit = core.limits().vendor();
-        Layer chosen = choice.first(asked, Inheritance.NONE, limit, verdicts);
+        Deadline deadline = new Deadline(core.limits().vendor());
+        Layer chosen = choice.first(asked, Inheritance.NONE, deadline.remaining(Step.SUCCESSOR), verdicts);
         if (chosen == null && load(verdicts)) {
             List<Mediator> loaded = new ArrayList<>(core.mediators().get());
             loaded.removeAll(asked);
-            chosen = choice.first(loaded, Inheritance.NONE, limit, verdicts);
+            chosen = choice.first(loaded, Inheritance.NONE, deadline.remaining(Step.SUCCESSOR), verdicts);
         }
         if (chosen != null) {
             layer = chosen;
         }
-        explain(verdicts, chosen == null ? "passed through: " + nobody(verdicts) : "mediated by " + name(chosen));
+        explain(verdicts, chosen == null ? "passed through: " + nobody(verdicts) : "mediated by " + chosen.name());
         return layer;
     }
 
     /** The device has got a user: from now on it is pinned to its driver. */
     void pin() {
-        Mediator mediator = layer.mediator();
-        if (mediator != null && !owner.pin(mediator)) {
-            mediatorLeft(mediator);
-        }
+        transit(() -> {
+            Mediator mediator = layer.mediator();
+            if (mediator != null && !owner.pin(mediator)) {
+                replace(mediator);
+            }
+        });
     }
 
     /** A driver's service goes: on return its mediation has been closed. */
     void mediatorLeft(Mediator mediator) {
-        if (!begin()) {
-            return;
-        }
-        try {
-            if (layer.mediator() != mediator) {
-                return;
-            }
-            Left left = suspend();
-            if (left != null && !succeed(left, core.mediators().get())) {
-                await(left);
-            }
-        } finally {
-            end();
-        }
+        transit(() -> replace(mediator));
     }
 
     /** A driver has been registered: if one is awaited, it is asked, on another thread. */
     void mediatorArrived(Mediator mediator) {
-        // A transition that is on its way may be about to await somebody.
-        if (awaiting != null || transition.availablePermits() == 0) {
+        // A transition that is on its way may be about to await somebody; if it ends after the first look, the second
+        // sees it.
+        if (transition.isUnderWay() || awaiting != null) {
             core.calls().soon(() -> askNewcomer(mediator));
         }
     }
 
     /** The administrator asks for a hand-over. */
     Explanation rebind(List<Mediator> candidates) {
-        if (!begin()) {
-            throw busy();
+        if (awaiting != null || !transition.begin()) {
+            throw handedOverAlready();
         }
         try {
-            // Looked at only now: a transition that was on its way may have left the device waiting, with a state.
             if (awaiting != null) {
-                throw busy();
+                throw handedOverAlready();
             }
             Mediator before = layer.mediator();
             Left left = suspend();
@@ -185,7 +149,7 @@ final class HandOver {
             if (before != null && !all.contains(before)) {
                 all.add(before);
             }
-            if (succeed(left, all)) {
+            if (succeed(left, all) || (before != null && succeed(left, others(all)))) {
                 return explanation(left.verdicts(), handedOver(left, layer));
             }
             if (before == null) {
@@ -193,25 +157,20 @@ final class HandOver {
                 serve(left, Layer.passThrough(choice.underneath()), outcome);
                 return explanation(left.verdicts(), outcome);
             }
-            // The driver it had may have left meanwhile; then whoever else there is, is better than nobody.
-            List<Mediator> others = new ArrayList<>(core.mediators().get());
-            others.removeAll(all);
-            if (succeed(left, others)) {
-                return explanation(left.verdicts(), handedOver(left, layer));
-            }
             await(left);
             return explanation(left.verdicts(), "nobody took it from " + left.name() + ", not even itself");
+        } catch (RuntimeException | Error e) {
+            if (!(e instanceof VfioException)) {
+                lose(e);
+            }
+            throw e;
         } finally {
-            end();
+            transition.end();
         }
     }
 
-    private VfioException busy() {
-        return new VfioException(Errno.EBUSY, device.address() + " is being handed over already; look again later");
-    }
-
     /** Ends the mediation for good; the gate is shut. */
-    void close(boolean drained) {
+    void close(boolean drained, Deadline deadline) {
         Left left = awaiting;
         if (left != null) {
             awaiting = null;
@@ -219,24 +178,10 @@ final class HandOver {
         }
         Layer ending = take();
         if (drained) {
-            closeMediation(ending, new Deadline(core.limits().vendor()));
+            closeMediation(ending, deadline);
         } else {
             forget(ending);
         }
-    }
-
-    /** Begins a transition. Returns false if the one that is on its way does not end in time; it fails the device then. */
-    boolean begin() {
-        try {
-            return transition.tryAcquire(2 * core.limits().vendor().toNanos(), TimeUnit.NANOSECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return false;
-        }
-    }
-
-    void end() {
-        transition.release();
     }
 
     private boolean load(List<Verdict> verdicts) {
@@ -248,24 +193,51 @@ final class HandOver {
         return !attempts.isEmpty();
     }
 
-    private void askNewcomer(Mediator mediator) {
-        if (!begin()) {
+    /** A transition that answers to nobody. What nobody foresaw costs the device, so that nobody is left at the gate. */
+    private void transit(Runnable steps) {
+        if (!transition.begin()) {
             return;
         }
         try {
+            steps.run();
+        } catch (RuntimeException | Error e) {
+            lose(e);
+        } finally {
+            transition.end();
+        }
+    }
+
+    private void lose(Throwable unforeseen) {
+        LOGGER.log(Level.ERROR, device.address() + ": a hand-over went wrong", unforeseen);
+        owner.fail("its hand-over went wrong: " + unforeseen);
+    }
+
+    private void replace(Mediator mediator) {
+        if (layer.mediator() != mediator) {
+            return;
+        }
+        Left left = suspend();
+        if (left != null && !succeed(left, core.mediators().get())) {
+            await(left);
+        }
+    }
+
+    private void askNewcomer(Mediator mediator) {
+        transit(() -> {
             Left left = awaiting;
-            if (left != null) {
+            if (left != null && left.isOver()) {
+                giveUp(left);
+            } else if (left != null) {
                 succeed(left, List.of(mediator));
             }
-        } finally {
-            end();
-        }
+        });
     }
 
     /** Holds the gate and takes the mediation away. Returns null if that cost the device, or it was closed. */
     private @Nullable Left suspend() {
         Deadline deadline = new Deadline(core.limits().vendor());
-        boolean drained = gate.hold(core.limits().vendor());
+        Duration patience = deadline.remaining(Step.CALLS_INSIDE);
+        boolean drained = gate.hold(patience);
         if (gate.isShut()) {
             return null;
         }
@@ -273,7 +245,7 @@ final class HandOver {
         Mediator mediator = ending.mediator();
         try {
             if (!drained) {
-                throw new LostException(gate.report(core.limits().vendor()));
+                throw new LostException(gate.report(patience));
             }
             return new Left(
                     mediator,
@@ -292,7 +264,8 @@ final class HandOver {
         Inheritance inheritance = new Inheritance(left.name(), left.state(), owner::objection);
         List<Mediator> remaining = candidates;
         while (!remaining.isEmpty()) {
-            Layer next = choice.first(remaining, inheritance, left.deadline().remaining(), left.verdicts());
+            Layer next =
+                    choice.first(remaining, inheritance, left.deadline().remaining(Step.SUCCESSOR), left.verdicts());
             if (next == null || next.mediator() == null) {
                 break;
             }
@@ -309,10 +282,11 @@ final class HandOver {
     }
 
     private void serve(Left left, Layer next, String outcome) {
+        owner.adopt(next);
+        // In this order, so that whoever sees that nobody is awaited any more sees who has come.
+        layer = next;
         awaiting = null;
         left.cancel().run();
-        owner.adopt(next);
-        layer = next;
         Duration held = left.deadline().elapsed();
         HandOverStatistics before = statistics;
         statistics = new HandOverStatistics(
@@ -338,21 +312,16 @@ final class HandOver {
                 left.name(),
                 wait.toMillis());
         explain(left.verdicts(), "waits for a successor of " + left.name());
-        awaiting = left.until(core.calls().after(rest, this::expire));
+        awaiting = left.waiting(wait, core.calls().after(rest, this::expire));
     }
 
     private void expire() {
-        if (!begin()) {
-            return;
-        }
-        try {
+        transit(() -> {
             Left left = awaiting;
             if (left != null) {
                 giveUp(left);
             }
-        } finally {
-            end();
-        }
+        });
     }
 
     /** Nobody came in time. */
@@ -411,14 +380,18 @@ final class HandOver {
                 : "nobody claimed " + device.ids().id();
     }
 
-    private static String handedOver(Left left, Layer next) {
-        return "handed over from " + left.name() + " to " + name(next);
+    private List<Mediator> others(List<Mediator> asked) {
+        return core.mediators().get().stream()
+                .filter(mediator -> !asked.contains(mediator))
+                .toList();
     }
 
-    private static String name(Layer layer) {
-        return layer.mediator() == null
-                ? "the device underneath"
-                : layer.mediator().name();
+    private VfioException handedOverAlready() {
+        return new VfioException(Errno.EBUSY, device.address() + " is being handed over already; look again later");
+    }
+
+    private static String handedOver(Left left, Layer next) {
+        return "handed over from " + left.name() + " to " + next.name();
     }
 
     private Explanation explanation(List<Verdict> verdicts, String outcome) {

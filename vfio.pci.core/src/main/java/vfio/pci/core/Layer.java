@@ -21,4 +21,9 @@ record Layer(
     static Layer passThrough(List<RegionInfo> hardware) {
         return new Layer(null, null, EMPTY, hardware);
     }
+
+    /** Who it is, for an administrator. */
+    String name() {
+        return mediator == null ? "the device underneath" : mediator.name();
+    }
 }

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -30,6 +31,7 @@ import vfio.pci.api.manage.OpenDevice;
 import vfio.pci.api.manage.TrapStatus;
 import vfio.pci.api.pci.PciDevice;
 import vfio.pci.api.pci.PciInterrupt;
+import vfio.pci.core.Deadline.Step;
 
 /**
  * The hardware of one open device with its mediation in front.
@@ -49,6 +51,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     private final Consumer<MediatedDevice> onClose;
     private final Gate gate = new Gate();
     private final TrapSwitch traps;
+    private final TrapNews news;
     private final HandOver handOver;
     private final ClientLayout layout;
     private final MediatedRegions regions;
@@ -75,7 +78,8 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         this.features = Set.copyOf(features);
         this.core = core;
         this.onClose = onClose;
-        traps = new TrapSwitch(device.address(), core.calls(), this::tellLate);
+        traps = new TrapSwitch(device.address(), core.calls(), trapped -> tellLate(null, trapped));
+        news = new TrapNews(device.address(), traps, core.faults());
         Choice choice = new Choice(device, hardware, dma, traps, core.faults(), core.calls());
         handOver = new HandOver(device, user, gate, choice, core, this);
         Layer first = handOver.open();
@@ -89,9 +93,9 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         handOver.pin();
     }
 
-    /** A driver's service is going. */
-    void mediatorLeft(Mediator mediator) {
-        handOver.mediatorLeft(mediator);
+    /** A driver's service is going; the result completes when its mediation has been closed. */
+    CompletableFuture<Void> mediatorLeft(Mediator mediator) {
+        return CompletableFuture.runAsync(() -> handOver.mediatorLeft(mediator), core.calls()::soon);
     }
 
     /** A driver has been registered. */
@@ -124,10 +128,11 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         DeviceSettings settings = settings(next);
         TrapMode mode = TrapMode.of(next.regions(), layout, settings.trap());
         LentContext context = next.context();
-        TrapSwitch.News news = context == null
+        TrapSwitch.News due = context == null
                 ? traps.adopt(mode, settings.trapTimeout(), false, false)
                 : context.hold(mode, settings.trapTimeout());
-        news.tell(trapped -> tell(next, trapped));
+        // On another thread, since the gate is held for as long as this takes.
+        due.tell(trapped -> core.calls().soon(() -> tellLate(next.context(), trapped)));
     }
 
     @Override
@@ -135,7 +140,10 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         LOGGER.log(Level.ERROR, "{0} is failed: {1}", device.address(), reason);
         if (closed.compareAndSet(false, true)) {
             String firstLine = reason.lines().findFirst().orElse(reason);
-            dispose("the device was failed: " + firstLine, Duration.ZERO);
+            dispose(
+                    "the device was failed: " + firstLine,
+                    Duration.ZERO,
+                    new Deadline(core.limits().vendor()));
         }
     }
 
@@ -245,7 +253,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         if (!isTrapInterrupt(index)) {
             inside(() -> hardware.act(index, action, start, count));
         } else if (count > 0) {
-            inside(() -> traps.act(action).tell(trapped -> tell(handOver.layer(), trapped)));
+            inside(() -> traps.act(action).tell(trapped -> news.tell(handOver.layer(), trapped)));
         }
     }
 
@@ -286,7 +294,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
 
     @Override
     public void trap(boolean trapped) {
-        inside(() -> traps.administratorAsks(trapped).tell(inForce -> tell(handOver.layer(), inForce)));
+        inside(() -> traps.administratorAsks(trapped).tell(inForce -> news.tell(handOver.layer(), inForce)));
     }
 
     @Override
@@ -321,24 +329,28 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
             awaitReleased(core.limits().vendor().multipliedBy(2));
             return;
         }
-        boolean alone = handOver.begin();
-        dispose("the device has been closed", core.limits().vendor());
-        if (alone) {
-            handOver.end();
+        boolean alone = handOver.transition().begin();
+        try {
+            Deadline deadline = new Deadline(core.limits().vendor());
+            dispose("the device has been closed", deadline.remaining(Step.CALLS_INSIDE), deadline);
+        } finally {
+            if (alone) {
+                handOver.transition().end();
+            }
         }
     }
 
-    private void dispose(String reason, Duration patience) {
+    private void dispose(String reason, Duration patience, Deadline deadline) {
         boolean drained = gate.shut(reason, patience);
         if (!drained && !patience.isZero()) {
             LOGGER.log(Level.ERROR, "{0} is taken from under its calls: {1}", device.address(), gate.report(patience));
         }
-        handOver.close(drained);
+        handOver.close(drained, deadline);
         traps.close();
         guarded("disconnecting interrupts", this::disconnectInterrupts);
         guarded("releasing DMA mappings", () -> dma.clear(hardware));
         guarded("closing the hardware", hardware::close);
-        onClose.accept(this);
+        guarded("telling that it is free", () -> onClose.accept(this));
         released.countDown();
     }
 
@@ -379,21 +391,15 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         return core.settings().of(device, mediator == null ? null : mediator.name());
     }
 
-    private void tell(Layer listener, boolean trapped) {
+    /** Tells whoever mediates by then; nobody but the one that is meant, if one is meant. */
+    private void tellLate(@Nullable LentContext meant, boolean trapped) {
         try {
-            listener.mediation().trapChanged(trapped);
-        } catch (Throwable thrown) {
-            LOGGER.log(
-                    Level.DEBUG,
-                    "{0}: {1}",
-                    device.address(),
-                    core.faults().contain(listener.mediator(), "trapChanged", thrown));
-        }
-    }
-
-    private void tellLate(boolean trapped) {
-        try {
-            inside(() -> tell(handOver.layer(), trapped));
+            inside(() -> {
+                Layer listener = handOver.layer();
+                if (meant == null || meant == listener.context()) {
+                    news.tell(listener, trapped);
+                }
+            });
         } catch (VfioException e) {
             LOGGER.log(Level.DEBUG, "{0} was closed before its mediation could be told of the trap", device.address());
         }

@@ -1,6 +1,7 @@
 package vfio.pci.core;
 
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import org.osgi.framework.Bundle;
@@ -58,7 +59,9 @@ final class Mediator {
     /** The service is being unregistered: its devices go on without it before this returns. */
     void leave() {
         gone = true;
-        devices.forEach(device -> device.mediatorLeft(this));
+        // All at once: each waits for its successor from the moment it has none, and that may be registered after this
+        // only.
+        devices.stream().map(device -> device.mediatorLeft(this)).toList().forEach(CompletableFuture::join);
     }
 
     MediatorInfo info() {

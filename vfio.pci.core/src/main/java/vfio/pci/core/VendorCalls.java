@@ -5,8 +5,8 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -28,8 +28,15 @@ final class VendorCalls implements AutoCloseable {
 
     private final AtomicInteger numbers = new AtomicInteger();
     private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
-            0, Integer.MAX_VALUE, IDLE.toMillis(), TimeUnit.MILLISECONDS, new SynchronousQueue<>(), this::thread);
-    private final ScheduledThreadPoolExecutor timer = new ScheduledThreadPoolExecutor(1, this::thread);
+            0,
+            Integer.MAX_VALUE,
+            IDLE.toMillis(),
+            TimeUnit.MILLISECONDS,
+            new SynchronousQueue<>(),
+            this::thread,
+            (task, closed) -> thread(task).start());
+    private final ScheduledThreadPoolExecutor timer =
+            new ScheduledThreadPoolExecutor(1, this::thread, new ThreadPoolExecutor.DiscardPolicy());
 
     VendorCalls() {
         timer.setRemoveOnCancelPolicy(true);
@@ -53,7 +60,7 @@ final class VendorCalls implements AutoCloseable {
     }
 
     /**
-     * Makes a call and waits for it.
+     * Makes a call and waits for it, also if the waiting thread is interrupted.
      *
      * @param what names the call in reports
      * @param late takes a result that came when nobody waited any more
@@ -63,34 +70,47 @@ final class VendorCalls implements AutoCloseable {
     <T extends @Nullable Object> T call(String what, Duration limit, Callable<T> call, Consumer<T> late)
             throws StuckException, ExecutionException {
         AtomicReference<@Nullable Thread> caller = new AtomicReference<>();
-        CompletableFuture<T> answer = new CompletableFuture<>();
-        threads.execute(() -> {
-            caller.set(Thread.currentThread());
-            try {
-                T result = call.call();
-                if (!answer.complete(result)) {
-                    late.accept(result);
-                }
-            } catch (Throwable thrown) {
-                answer.completeExceptionally(thrown);
-            }
-        });
+        FutureTask<T> answer =
+                new FutureTask<>(() -> {
+                    caller.set(Thread.currentThread());
+                    return call.call();
+                }) {
+                    /** Whoever gets what was thrown has it wrapped, which asks it for its message. */
+                    @Override
+                    protected void setException(Throwable thrown) {
+                        super.setException(VendorFaults.printable(thrown));
+                    }
+
+                    @Override
+                    protected void set(T result) {
+                        super.set(result);
+                        if (isCancelled()) {
+                            late.accept(result);
+                        }
+                    }
+                };
+        long end = System.nanoTime() + limit.toNanos();
+        threads.execute(answer);
+        boolean interrupted = false;
         try {
-            return answer.get(limit.toNanos(), TimeUnit.NANOSECONDS);
-        } catch (TimeoutException e) {
-            Thread stuck = caller.get();
-            StuckException report = new StuckException(what, limit, stuck);
-            if (answer.completeExceptionally(e)) {
-                if (stuck != null) {
-                    stuck.interrupt();
+            for (; ; ) {
+                try {
+                    return answer.get(end - System.nanoTime(), TimeUnit.NANOSECONDS);
+                } catch (TimeoutException e) {
+                    StuckException report = new StuckException(what, limit, caller.get());
+                    if (answer.cancel(true)) {
+                        throw report;
+                    }
+                    // It came at the last moment.
+                } catch (InterruptedException e) {
+                    // The call goes on whoever is interrupted here; to leave it behind would leave the device in doubt.
+                    interrupted = true;
                 }
-                throw report;
             }
-            // It came at the last moment.
-            return answer.join();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new ExecutionException(what + " was interrupted", e);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
@@ -116,7 +136,10 @@ final class VendorCalls implements AutoCloseable {
         return threads.getActiveCount();
     }
 
-    /** Ends without waiting for calls that do not return. */
+    /**
+     * Ends without waiting for calls that do not return. A device that is closed later can still make its calls, each on a
+     * thread of its own; what would be due later is dropped.
+     */
     @Override
     public void close() {
         timer.shutdownNow();

@@ -1,5 +1,7 @@
 package vfio.pci.core;
 
+import java.io.PrintWriter;
+import java.io.Writer;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.Map;
@@ -35,8 +37,9 @@ final class VendorFaults {
     }
 
     /** Counts and reports a throwable of a vendor method that nothing excuses. */
-    VfioException defect(Mediator mediator, String call, Throwable thrown) {
+    VfioException defect(Mediator mediator, String call, Throwable vendors) {
         mediator.failed();
+        Throwable thrown = printable(vendors);
         String message = mediator.name() + " failed in " + call + ": " + thrown;
         StackTraceElement[] stack = thrown.getStackTrace();
         String key = message + (stack.length == 0 ? "" : stack[0]);
@@ -49,5 +52,15 @@ final class VendorFaults {
             }
         }
         return new VfioException(Errno.EIO, message, thrown);
+    }
+
+    /** The throwable, or what is known of it if it cannot be printed: it may need a class that went with its bundle. */
+    static Throwable printable(Throwable thrown) {
+        try {
+            thrown.printStackTrace(new PrintWriter(Writer.nullWriter()));
+            return thrown;
+        } catch (Throwable unprintable) {
+            return new IllegalStateException(thrown.getClass().getName() + ", which cannot be printed");
+        }
     }
 }

@@ -13,6 +13,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionFactory;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +29,7 @@ import vfio.pci.api.mediate.MediationContext;
  * One device that some threads access while others let drivers come and go, hand the device over and close it. What is
  * wrong shows where it happens, or in the sums at the end.
  */
-final class HandOverModelRun {
+final class HandOverModelRun implements Consumer<List<List<String>>> {
     static final int DRIVERS = 3;
 
     private static final int CLIENTS = 2;
@@ -58,11 +59,9 @@ final class HandOverModelRun {
         LEAVE,
         REBIND,
         REBIND_TO,
-        CLOSE
+        CLOSE,
+        PAUSE
     }
-
-    /** One thing that a thread does, to a driver where that matters. */
-    record Step(Action action, int driver) {}
 
     private final Ending ending;
     private final List<String> wrong = new CopyOnWriteArrayList<>();
@@ -77,17 +76,24 @@ final class HandOverModelRun {
     private final AtomicBoolean closing = new AtomicBoolean();
     private final MediatedDevice device;
 
-    HandOverModelRun(Ending ending) {
-        this.ending = ending;
-        setting.settings =
-                new DeviceSettings(TrapPolicy.DYNAMIC, Duration.ofSeconds(60), ending.wait, ending.passThrough);
+    /**
+     * @param ending name of an {@link Ending}
+     */
+    HandOverModelRun(String ending) {
+        this.ending = Ending.valueOf(ending);
+        setting.settings = new DeviceSettings(
+                TrapPolicy.DYNAMIC, Duration.ofSeconds(60), this.ending.wait, this.ending.passThrough);
         device = setting.openPassThrough();
         for (int number = 0; number < DRIVERS; number++) {
             drivers.add(new Driver(number));
         }
+        drivers.get(0).arrive();
+        rebind(List.copyOf(setting.registered));
     }
 
-    void run(List<List<Step>> scripts) {
+    /** Runs a script on each thread; a step is the name of an {@link Action} and the number of the driver it is done to. */
+    @Override
+    public void accept(List<List<String>> scripts) {
         try (CapturedLog log = new CapturedLog()) {
             AtomicBoolean enough = new AtomicBoolean();
             try (Threads clients = new Threads()) {
@@ -140,9 +146,16 @@ final class HandOverModelRun {
         return Awaitility.await(what).atMost(PATIENCE).pollInterval(Duration.ofMillis(1));
     }
 
-    private void take(Step step) {
-        Driver driver = drivers.get(step.driver());
-        switch (step.action()) {
+    private void take(String step) {
+        int space = step.indexOf(' ');
+        int number = Integer.parseInt(step.substring(space + 1));
+        Driver driver = drivers.get(number % DRIVERS);
+        switch (Action.valueOf(step.substring(0, space))) {
+            case PAUSE -> {
+                for (int count = 0; count < number; count++) {
+                    Thread.onSpinWait();
+                }
+            }
             case ARRIVE -> driver.arrive();
             case LEAVE -> driver.leave();
             case REBIND -> rebind(List.copyOf(setting.registered));

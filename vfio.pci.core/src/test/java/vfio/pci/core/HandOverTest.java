@@ -81,6 +81,21 @@ class HandOverTest {
         assertThat(setting.explanation().outcome()).isEqualTo("handed over from vendor to successor");
     }
 
+    /** Otherwise it looked passed through for a moment, and the update command would give it back once more. */
+    @Test
+    void theSuccessorIsAwaitedUntilItServes() {
+        wait(LONG, true);
+        MediatedDevice device = setting.open(first);
+        setting.leave(setting.mediator);
+        List<Optional<String>> awaited = new ArrayList<>();
+        setting.onSettings = driver -> awaited.add(device.awaiting());
+        setting.arrive(Setting.mediator(8, 0, "successor", accepting(second)), device);
+        Awaitility.await().until(() -> device.awaiting().isEmpty());
+
+        assertThat(device.mediator()).contains("successor");
+        assertThat(awaited).containsOnly(Optional.of("vendor"));
+    }
+
     @Test
     void whoIsRegisteredAlreadyIsAskedAtOnceInOrder() {
         setting.registered.add(Setting.mediator(9, -1, "third", accepting(new FakeMediation())));
@@ -325,6 +340,65 @@ class HandOverTest {
         setting.leave(setting.mediator);
 
         assertRefused(Errno.EBUSY, () -> device.rebind(List.of()));
+    }
+
+    /** The administrator is in time to see the device mediated, and gets his turn when it waits. */
+    @Test
+    void aDeviceThatHasBegunToWaitCannotBeHandedOver() {
+        wait(LONG, true);
+        CountDownLatch suspending = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        first.onSuspend = () -> {
+            suspending.countDown();
+            await(go);
+            return Optional.of(STATE);
+        };
+        MediatedDevice device = setting.open(first);
+        try (Threads threads = new Threads()) {
+            threads.start("framework", () -> setting.leave(setting.mediator));
+            await(suspending);
+            threads.start("administrator", () -> assertRefused(Errno.EBUSY, () -> device.rebind(List.of())))
+                    .awaitBlocked();
+            go.countDown();
+        }
+        List<Optional<HandOverState>> received = new ArrayList<>();
+        setting.arrive(
+                Setting.mediator(8, 0, "successor", context -> {
+                    received.add(context.handedOver());
+                    return Decision.accept(second);
+                }),
+                device);
+        Awaitility.await().until(() -> device.mediator().equals(Optional.of("successor")));
+
+        assertThat(received).containsExactly(Optional.of(STATE));
+    }
+
+    /** The command line interrupts a command on Ctrl-C. */
+    @Test
+    void anAdministratorWhoIsInterruptedLeavesNothingInDoubt() {
+        CountDownLatch suspending = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        first.onSuspend = () -> {
+            suspending.countDown();
+            await(go);
+            return Optional.of(STATE);
+        };
+        MediatedDevice device = setting.open(first);
+        Mediator better = Setting.mediator(8, 100, "better", accepting(second));
+        try (Threads threads = new Threads()) {
+            Threads.Task administrator = threads.start("administrator", () -> {
+                device.rebind(List.of(better));
+                assertThat(Thread.currentThread().isInterrupted()).isTrue();
+            });
+            await(suspending);
+            administrator.interrupt();
+            go.countDown();
+        }
+        device.read(Setting.access(0, 0, 4));
+
+        assertThat(device.mediator()).contains("better");
+        assertThat(first.closed).hasValue(1);
+        assertThat(second.reads).isEqualTo(1);
     }
 
     @Test

@@ -7,8 +7,13 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.logging.Level;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -272,6 +277,44 @@ class MediatedLifeTest {
         assertThat(mediation.closed).hasValue(1);
     }
 
+    /** Otherwise the first would wait for its successor as long as it takes to suspend all the others. */
+    @Test
+    void theDevicesOfADriverAreHandedOverAtTheSameTime() {
+        Setting other = new Setting();
+        CyclicBarrier bothSuspend = new CyclicBarrier(2);
+        Mediator shared = Setting.mediator(8, 0, "shared", context -> {
+            FakeMediation waiting = new FakeMediation();
+            waiting.onSuspend = () -> {
+                await(bothSuspend);
+                return Optional.empty();
+            };
+            return Decision.accept(waiting);
+        });
+        List<MediatedDevice> devices = new ArrayList<>();
+        for (Setting each : List.of(setting, other)) {
+            each.registered.add(shared);
+            devices.add(each.open());
+        }
+        other.registered.remove(shared);
+        setting.leave(shared);
+
+        assertThat(devices).allSatisfy(device -> device.read(Setting.access(0, 0, 4)));
+        assertThat(log.entries(Level.SEVERE)).isEmpty();
+        other.calls.close();
+    }
+
+    /** The core is stopped while a device is being opened or closed. */
+    @Test
+    void aDeviceIsClosedEvenAfterTheCore() {
+        MediatedDevice device = setting.open(mediation);
+        setting.calls.close();
+        device.close();
+
+        assertThat(mediation.closed).hasValue(1);
+        assertThat(setting.hardware.calls).containsExactly("close");
+        assertThat(setting.closed).containsExactly(device);
+    }
+
     @Test
     void interruptsAreCheckedAndPassedOn() {
         hardware.interrupts.add(
@@ -386,6 +429,14 @@ class MediatedLifeTest {
             inside.countDown();
             await(leave);
         };
+    }
+
+    private static void await(CyclicBarrier barrier) {
+        try {
+            barrier.await(5, TimeUnit.SECONDS);
+        } catch (InterruptedException | BrokenBarrierException | TimeoutException e) {
+            throw new AssertionError(e);
+        }
     }
 
     private static void await(CountDownLatch latch) {

@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.logging.Level;
@@ -19,6 +20,7 @@ import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.SparseArea;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.ClientFeature;
+import vfio.pci.api.manage.Explanation.Verdict;
 import vfio.pci.api.mediate.Decision;
 import vfio.pci.api.mediate.Mediation.Result;
 import vfio.pci.api.mediate.MediationContext;
@@ -31,6 +33,7 @@ class MisbehaviourTest {
     private final FakeMediation mediation = new FakeMediation();
     private final CapturedLog log = new CapturedLog();
     private final CountDownLatch inside = new CountDownLatch(1);
+    private final CountDownLatch leaving = new CountDownLatch(1);
     private final CountDownLatch never = new CountDownLatch(1);
 
     @AfterEach
@@ -141,6 +144,118 @@ class MisbehaviourTest {
         assertThat(mediation.closed).hasValue(1);
     }
 
+    /** As a future that was cancelled does. */
+    @Test
+    void aCloseThatThrowsWhatMeansSomethingToFutures() {
+        mediation.onClose = () -> {
+            throw new CancellationException("given up");
+        };
+        MediatedDevice device = setting.open(mediation);
+        setting.registered.add(Setting.mediator(8, 0, "odd", context -> {
+            throw new CancellationException("given up");
+        }));
+        FakeMediation good = new FakeMediation();
+        setting.registered.add(Setting.mediator(9, 0, "good", context -> Decision.accept(good)));
+        setting.leave(setting.mediator);
+        device.read(Setting.access(0, 0, 4));
+
+        assertThat(good.reads).isEqualTo(1);
+        assertThat(setting.failures()).isEqualTo(1);
+    }
+
+    /** The class it needs went with its bundle. */
+    @Test
+    void anExceptionThatCannotBePrinted() {
+        mediation.onAccess = access -> {
+            throw new UnprintableException();
+        };
+        mediation.onClose = () -> {
+            throw new UnprintableException();
+        };
+        MediatedDevice device = setting.open(mediation);
+        assertRefused(Errno.EIO, () -> device.read(Setting.access(0, 0, 4))).contains("UnprintableException");
+        setting.registered.add(Setting.mediator(8, 0, "odd", context -> {
+            throw new UnprintableException();
+        }));
+        FakeMediation suspending = new FakeMediation();
+        suspending.onSuspend = () -> {
+            throw new UnprintableException();
+        };
+        Mediator good = Setting.mediator(9, 0, "good", context -> Decision.accept(suspending));
+        setting.registered.add(good);
+        setting.leave(setting.mediator);
+
+        assertThat(device.mediator()).contains("good");
+        assertThat(setting.failures()).isEqualTo(2);
+        setting.leave(good);
+        assertFailed(device, "good failed to suspend it: ");
+    }
+
+    /** Each could take all the time there is, one after the other. */
+    @Test
+    void opensThatNeverReturnShareOneLimit() {
+        wait(Duration.ofSeconds(50));
+        MediatedDevice device = setting.open(new FakeMediation());
+        FakeMediation good = new FakeMediation();
+        for (int number = 0; number < 3; number++) {
+            setting.registered.add(Setting.mediator(8 + number, 0, "stuck", context -> {
+                block();
+                return Decision.decline("late");
+            }));
+        }
+        setting.registered.add(Setting.mediator(20, 0, "good", context -> Decision.accept(good)));
+        setting.leave(setting.mediator);
+
+        assertThat(device.mediator()).contains("good");
+        assertThat(setting.explanation().verdicts().stream()
+                        .map(Verdict::reason)
+                        .filter(reason -> reason.contains("gave no answer within"))
+                        .mapToLong(reason -> Long.parseLong(reason.replaceAll("\\D+(\\d+) ms.*", "$1")))
+                        .sum())
+                .isBetween(1L, Setting.SHORT_LIMIT.toMillis());
+    }
+
+    @Test
+    void aWaitForCallsAndACloseThatNeverReturnsShareOneLimit() {
+        mediation.onAccess = access -> {
+            inside.countDown();
+            await(leaving);
+            return Result.DONE;
+        };
+        mediation.onClose = this::block;
+        MediatedDevice device = setting.open(mediation);
+        try (Threads threads = new Threads()) {
+            threads.start("reader", () -> device.read(Setting.access(0, 0, 4)));
+            await(inside);
+            Threads.Task closer = threads.start("closer", device::close).awaitBlocked();
+            Awaitility.await().pollDelay(Setting.SHORT_LIMIT.dividedBy(4)).until(() -> true);
+            leaving.countDown();
+            closer.join();
+        }
+
+        assertThat(Long.parseLong(failure().replaceAll("(?s).*close of \\S+ did not return within (\\d+) ms.*", "$1")))
+                .isLessThan(Setting.SHORT_LIMIT.multipliedBy(3).dividedBy(4).toMillis());
+    }
+
+    @Test
+    void trapNewsThatNeverReturnDoNotHoldUpTheHandOver() {
+        wait(Duration.ofSeconds(50));
+        setting.settings = new DeviceSettings(TrapPolicy.NEVER, Duration.ofSeconds(60), Duration.ofSeconds(50), true);
+        MediatedDevice device = setting.open(new FakeMediation());
+        mediation.onTrapChanged = trapped -> block();
+        setting.registered.add(Setting.mediator(8, 0, "stuck", context -> {
+            context.trap(true);
+            return Decision.accept(mediation);
+        }));
+        try (Threads threads = new Threads()) {
+            threads.start("framework", () -> setting.leave(setting.mediator));
+        }
+        device.read(Setting.access(0, 0, 4));
+        await(inside);
+
+        assertThat(mediation.reads).isEqualTo(1);
+    }
+
     @Test
     void whatTheTrapNewsThrowIsContained() {
         mediation.onTrapChanged = trapped -> {
@@ -224,6 +339,16 @@ class MisbehaviourTest {
                 .filter(entry -> entry.contains("is failed"))
                 .findFirst()
                 .orElse("");
+    }
+
+    /** An exception as from a bundle that has gone. */
+    private static final class UnprintableException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public String getMessage() {
+            throw new NoClassDefFoundError("vendor/Messages");
+        }
     }
 
     private void block() {

@@ -1,8 +1,15 @@
 package vfio.pci.core;
 
 import java.io.IOException;
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Collectors;
 import net.bytebuddy.ByteBuddy;
 import net.bytebuddy.asm.AsmVisitorWrapper;
 import net.bytebuddy.jar.asm.MethodVisitor;
@@ -33,19 +40,59 @@ final class RaceNoise {
         AsmVisitorWrapper steps = new AsmVisitorWrapper.ForDeclaredMethods()
                 .invokable(
                         ElementMatchers.any(),
-                        (type, method, visitor, context, types, writing, reading) -> withNoise(visitor));
+                        (type, method, visitor, context, types, writing, reading) -> withNoise(visitor, original));
         new ByteBuddy().redefine(original).visit(steps).make().saveIn(folder.toFile());
     }
 
-    private static MethodVisitor withNoise(MethodVisitor visitor) {
+    /** A class of this package as it is where some are replaced by their copies. */
+    static Class<?> among(Class<?> wanted, Path folder, Class<?>... noisy) throws IOException, ClassNotFoundException {
+        for (Class<?> original : noisy) {
+            copy(original, folder);
+        }
+        URL[] places = {folder.toUri().toURL(), place(Gate.class), place(RaceNoise.class)};
+        return new URLClassLoader(places, RaceNoise.class.getClassLoader()) {
+            @Override
+            protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+                synchronized (getClassLoadingLock(name)) {
+                    if (!name.startsWith(RaceNoise.class.getPackageName() + ".")) {
+                        return super.loadClass(name, resolve);
+                    }
+                    Class<?> known = findLoadedClass(name);
+                    return known == null ? findClass(name) : known;
+                }
+            }
+        }.loadClass(wanted.getName());
+    }
+
+    private static URL place(Class<?> known) {
+        return known.getProtectionDomain().getCodeSource().getLocation();
+    }
+
+    private static MethodVisitor withNoise(MethodVisitor visitor, Class<?> original) {
+        Set<String> shared = Arrays.stream(original.getDeclaredFields())
+                .filter(field -> Modifier.isVolatile(field.getModifiers()))
+                .map(Field::getName)
+                .collect(Collectors.toSet());
         return new MethodVisitor(OpenedClassReader.ASM_API, visitor) {
             @Override
             public void visitMethodInsn(int opcode, String owner, String name, String descriptor, boolean isInterface) {
                 if (owner.startsWith("java/util/concurrent/") && opcode != Opcodes.INVOKESPECIAL) {
-                    super.visitMethodInsn(
-                            Opcodes.INVOKESTATIC, Type.getInternalName(RaceNoise.class), "perhaps", "()V", false);
+                    visitNoise();
                 }
                 super.visitMethodInsn(opcode, owner, name, descriptor, isInterface);
+            }
+
+            @Override
+            public void visitFieldInsn(int opcode, String owner, String name, String descriptor) {
+                if (owner.equals(Type.getInternalName(original)) && shared.contains(name)) {
+                    visitNoise();
+                }
+                super.visitFieldInsn(opcode, owner, name, descriptor);
+            }
+
+            private void visitNoise() {
+                super.visitMethodInsn(
+                        Opcodes.INVOKESTATIC, Type.getInternalName(RaceNoise.class), "perhaps", "()V", false);
             }
         };
     }

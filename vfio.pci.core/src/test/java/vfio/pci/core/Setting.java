@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.manage.ClientFeature;
@@ -37,6 +38,9 @@ final class Setting {
 
     final List<Explanation> explanations = new CopyOnWriteArrayList<>();
     final Set<ClientFeature> features = EnumSet.noneOf(ClientFeature.class);
+    /** Hears for which driver settings are looked up: for a successor, when it is about to serve. */
+    volatile Consumer<@Nullable String> onSettings = driver -> {};
+
     volatile DeviceSettings settings =
             new DeviceSettings(TrapPolicy.DYNAMIC, Duration.ofSeconds(60), Duration.ZERO, true);
     volatile @Nullable DriverLoader loader;
@@ -60,7 +64,10 @@ final class Setting {
                 new VendorFaults(),
                 () -> List.copyOf(registered),
                 () -> Optional.ofNullable(loader),
-                (device, driver) -> settings,
+                (device, driver) -> {
+                    onSettings.accept(driver);
+                    return settings;
+                },
                 explanations::add,
                 () -> stopping,
                 new Core.Limits(limit, limit));

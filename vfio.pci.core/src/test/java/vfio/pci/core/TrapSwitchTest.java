@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.logging.Level;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
@@ -284,7 +285,7 @@ class TrapSwitchTest {
             return Decision.accept(mediation);
         });
 
-        assertThat(mediation.trapChanges).containsExactly(true);
+        Awaitility.await().untilAsserted(() -> assertThat(mediation.trapChanges).containsExactly(true));
     }
 
     @Test
@@ -295,7 +296,27 @@ class TrapSwitchTest {
             return Decision.accept(mediation);
         });
 
-        assertThat(mediation.trapChanges).containsExactly(false);
+        Awaitility.await().untilAsserted(() -> assertThat(mediation.trapChanges).containsExactly(false));
+    }
+
+    /** The news of two changes are told by two threads; whichever is told last, the mediation ends up with what holds. */
+    @Test
+    void newsThatOvertakeEachOtherAreSetRight() {
+        AtomicReference<Boolean> last = new AtomicReference<>();
+        MediatedDevice device = openAware();
+        device.trap(true);
+        mediation.onTrapChanged = trapped -> {
+            if (trapped && last.get() == null) {
+                try (Threads threads = new Threads()) {
+                    threads.start("administrator", () -> device.trap(false));
+                }
+            }
+            last.set(trapped);
+        };
+        acknowledge(device);
+
+        assertThat(device.trapStatus().inForce()).isFalse();
+        assertThat(last).hasValue(false);
     }
 
     @Test
