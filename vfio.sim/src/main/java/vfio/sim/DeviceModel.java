@@ -41,7 +41,7 @@ abstract class DeviceModel implements Regions, ConfigSpace.Function {
     /** Somebody opened the function. */
     void attach(DmaSpace space) {}
 
-    /** Nobody has the function open any longer: no DMA is under way when this returns. */
+    /** Nobody has the function open any longer: no DMA is under way when this returns. Idempotent. */
     void detach() {}
 
     /** Brings back what the subclass keeps outside its BARs; called after the BARs have been reset. */

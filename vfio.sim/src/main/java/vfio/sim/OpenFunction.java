@@ -102,6 +102,11 @@ final class OpenFunction implements Hardware {
     }
 
     @Override
+    public void stopDma() {
+        model().detach();
+    }
+
+    @Override
     public boolean resettable() {
         return true;
     }

@@ -2,6 +2,7 @@ package vfio.pci.core;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
@@ -72,6 +73,40 @@ final class DmaMap implements DmaSpace {
             lock.unlockRead(stamp);
         }
         clientMemory.write(iova, source);
+    }
+
+    @Override
+    public long readLong(long iova) {
+        long stamp = lock.readLock();
+        try {
+            DmaMapping mapping = require(iova, Long.BYTES);
+            SharedMemory memory = mapping.memory();
+            if (mapping.readable() && memory != null) {
+                long value = memory.getLong(iova - mapping.iova());
+                VarHandle.acquireFence();
+                return value;
+            }
+        } finally {
+            lock.unlockRead(stamp);
+        }
+        return DmaSpace.super.readLong(iova);
+    }
+
+    @Override
+    public void writeLong(long iova, long value) {
+        long stamp = lock.readLock();
+        try {
+            DmaMapping mapping = require(iova, Long.BYTES);
+            SharedMemory memory = mapping.memory();
+            if (mapping.writable() && memory != null) {
+                VarHandle.releaseFence();
+                memory.putLong(iova - mapping.iova(), value);
+                return;
+            }
+        } finally {
+            lock.unlockRead(stamp);
+        }
+        DmaSpace.super.writeLong(iova, value);
     }
 
     /** Adds a mapping and tells the hardware; on failure nothing has changed. */

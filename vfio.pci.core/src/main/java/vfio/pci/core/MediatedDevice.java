@@ -348,6 +348,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         handOver.close(drained, deadline);
         traps.close();
         guarded("disconnecting interrupts", this::disconnectInterrupts);
+        guarded("stopping DMA", hardware::stopDma);
         guarded("releasing DMA mappings", () -> dma.clear(hardware));
         guarded("closing the hardware", hardware::close);
         guarded("telling that it is free", () -> onClose.accept(this));

@@ -47,6 +47,26 @@ class DmaMapTest {
     }
 
     @Test
+    void movesEightBytesAtOnce() {
+        FakeMemory memory = mapped(0x10000, 0x1000);
+        map.writeLong(0x10ff8, 0x0102030405060708L);
+
+        assertThat(memory.getLong(0xff8)).isEqualTo(0x0102030405060708L);
+        assertThat(map.readLong(0x10ff8)).isEqualTo(0x0102030405060708L);
+        assertRefused(Errno.EFAULT, () -> map.readLong(0x10ff9));
+        assertRefused(Errno.EFAULT, () -> map.writeLong(0xffff, 1));
+    }
+
+    @Test
+    void eightBytesNeedPermissionToo() {
+        map.map(new DmaMapping(0, 16, true, false, new FakeMemory(16)), hardware);
+        map.map(new DmaMapping(16, 16, false, true, new FakeMemory(16)), hardware);
+
+        assertRefused(Errno.EFAULT, () -> map.writeLong(0, 1));
+        assertRefused(Errno.EFAULT, () -> map.readLong(16));
+    }
+
+    @Test
     void findsTheRightOneOfMany() {
         List<FakeMemory> memories = new ArrayList<>();
         for (int index = 0; index < 100; index++) {

@@ -303,6 +303,29 @@ class MediatedLifeTest {
         other.calls.close();
     }
 
+    @Test
+    void dmaEndsBeforeItsMappings() {
+        List<String> order = new ArrayList<>();
+        FakeHardware ordered = new FakeHardware() {
+            @Override
+            public void stopDma() {
+                order.add("stop DMA");
+            }
+
+            @Override
+            public void unmap(DmaMapping mapping) {
+                order.add("unmap");
+            }
+        };
+        Setting other = new Setting(ordered);
+        MediatedDevice device = other.open(mediation);
+        device.map(new DmaMapping(0, 4096, true, true, null));
+        device.close();
+        other.calls.close();
+
+        assertThat(order).containsExactly("stop DMA", "unmap");
+    }
+
     /** The core is stopped while a device is being opened or closed. */
     @Test
     void aDeviceIsClosedEvenAfterTheCore() {

@@ -1,6 +1,7 @@
 package vfio.pci.api.device;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
@@ -21,4 +22,27 @@ public interface DmaSpace {
 
     /** Copies {@code source.remaining()} bytes to the client's memory; the buffer's position advances. */
     void write(long iova, ByteBuffer source);
+
+    /**
+     * Eight bytes, little-endian. Later accesses by this thread are not done before it. The core's implementation is a single
+     * load if the address is aligned, and allocates nothing.
+     */
+    default long readLong(long iova) {
+        ByteBuffer bytes = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        read(iova, bytes);
+        return bytes.getLong(0);
+    }
+
+    /**
+     * Sets eight bytes, little-endian. Earlier accesses by this thread are done before it, so this is how a descriptor is
+     * given back. The core's implementation is a single store if the address is aligned, and allocates nothing.
+     */
+    default void writeLong(long iova, long value) {
+        write(
+                iova,
+                ByteBuffer.allocate(Long.BYTES)
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .putLong(value)
+                        .flip());
+    }
 }

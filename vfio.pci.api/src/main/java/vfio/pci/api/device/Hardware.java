@@ -25,6 +25,12 @@ public interface Hardware extends Regions, Interrupts, AutoCloseable {
      */
     void unmap(DmaMapping mapping);
 
+    /**
+     * Called before mappings are taken away because nobody uses the device any more: on return no DMA of the device is under
+     * way, and none begins until it is opened again. The default does nothing, for devices that do no DMA.
+     */
+    default void stopDma() {}
+
     /** Whether {@link #reset} works. */
     boolean resettable();
 
