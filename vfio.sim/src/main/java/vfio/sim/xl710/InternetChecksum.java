@@ -60,7 +60,7 @@ final class InternetChecksum {
      * @param next the sum of the second range by itself
      */
     static int append(int sum, int length, int next) {
-        return add(sum, (length & 1) == 0 ? next : (next << Byte.SIZE | next >>> Byte.SIZE) & WORD);
+        return add(sum, (length & 1) == 0 ? next : ((next << Byte.SIZE) | (next >>> Byte.SIZE)) & WORD);
     }
 
     /** What is stored in a header: the complement. */

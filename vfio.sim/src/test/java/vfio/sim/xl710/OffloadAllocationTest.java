@@ -38,6 +38,23 @@ class OffloadAllocationTest {
         assertThat(frames).isEqualTo((14 + 3) * 2L * ROUNDS);
     }
 
+    @Test
+    void spreadingAllocatesNothing() {
+        FrameHeaders headers = new FrameHeaders();
+        ReceiveSideScaling scaling = new ReceiveSideScaling();
+        scaling.setKey(Packet.pattern(ReceiveSideScaling.KEY_SIZE));
+        scaling.setHashTypes(ReceiveSideScaling.DEFAULT_HASH_TYPES);
+        byte[] wire = new Packet(1, true, 8, L4Protocol.TCP, 0, 0, 0, 0, Packet.pattern(1400)).onWire();
+        frame.put(0, wire);
+        assertNothingIsAllocated(() -> {
+            headers.parse(frame, 0, wire.length);
+            if (scaling.hash(frame, headers)) {
+                frames++;
+            }
+        });
+        assertThat(frames).isEqualTo(2 * ROUNDS);
+    }
+
     private void count(ByteBuffer bytes, int offset, int length) {
         frames++;
     }

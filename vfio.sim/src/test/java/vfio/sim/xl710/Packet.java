@@ -66,6 +66,14 @@ final class Packet {
         return bytes;
     }
 
+    boolean isIpv6() {
+        return ipv6;
+    }
+
+    L4Protocol protocol() {
+        return protocol;
+    }
+
     int macLength() {
         return 14 + 4 * tags;
     }
@@ -172,6 +180,12 @@ final class Packet {
 
     static byte[] padded(byte[] frame) {
         return Arrays.copyOf(frame, Math.max(60, frame.length));
+    }
+
+    @Override
+    public String toString() {
+        return tags + " tags, " + (ipv6 ? "IPv6+" : "IPv4+") + extra + ", " + protocol + "+" + options + ", flags "
+                + flags + ", " + payload.length + " bytes";
     }
 
     private byte[] withoutL4Checksum() {
