@@ -63,6 +63,11 @@ final class InternetChecksum {
         return add(sum, (length & 1) == 0 ? next : ((next << Byte.SIZE) | (next >>> Byte.SIZE)) & WORD);
     }
 
+    /** Whether two sums are the same number: 0 and 0xffff are. */
+    static boolean isSame(int sum, int other) {
+        return sum % WORD == other % WORD;
+    }
+
     /** What is stored in a header: the complement. */
     static int checksum(int sum) {
         return ~sum & WORD;

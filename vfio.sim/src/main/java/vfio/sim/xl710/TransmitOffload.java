@@ -45,8 +45,19 @@ final class TransmitOffload {
     private static final int TCP_PSH = 0x08;
     private static final int TCP_CWR = 0x80;
 
+    private static final int UDP_LENGTH = 4;
+
     private final CRC32C crc = new CRC32C();
     private final byte[] header = new byte[MAXIMUM_SEGMENT_HEADER];
+
+    /** Of the frame that is being sent: whether its L4 checksum is right, if the headers are what the request says. */
+    private boolean computed;
+
+    private L4Protocol computedProtocol = L4Protocol.NONE;
+    private int computedVersion;
+    private int computedIp;
+    private int computedL4;
+    private int computedLength;
 
     /**
      * Sends a packet, if its request makes sense; does nothing otherwise.
@@ -63,6 +74,11 @@ final class TransmitOffload {
         if (!fits(request, length)) {
             return false;
         }
+        computed = false;
+        computedProtocol = request.l4Protocol();
+        computedVersion = request.ipType() == TransmitIpType.IPV6 ? 6 : 4;
+        computedIp = request.macLength();
+        computedL4 = request.macLength() + request.ipLength();
         if (request.isSegmented()) {
             sendSegments(request, frame, offset, sink);
         } else {
@@ -70,6 +86,22 @@ final class TransmitOffload {
             emit(frame, offset, length, sink);
         }
         return true;
+    }
+
+    /**
+     * Whether the L4 checksum of the frame that the sink has is known to be right because it was computed here: where it
+     * belongs, over what it covers, and beginning with the sum of the right pseudo-header. To be asked by the sink.
+     *
+     * @param headers those of the frame
+     */
+    boolean computed(FrameHeaders headers) {
+        return computed
+                && headers.protocol() == computedProtocol
+                && headers.ipVersion() == computedVersion
+                && headers.ipOffset() - headers.offset() == computedIp
+                && headers.l4Offset() - headers.offset() == computedL4
+                && headers.l4Length() == computedLength
+                && !headers.isExtended();
     }
 
     private static boolean fits(TransmitRequest request, int length) {
@@ -123,11 +155,22 @@ final class TransmitOffload {
         if (end < l4 + protocol.checksumEnd()) {
             end = offset + length;
         }
+        computedLength = end - l4;
         if (protocol == L4Protocol.SCTP) {
+            computed = true;
             insertCrc(frame, l4, end - l4);
         } else {
+            computed = holdsPseudoHeader(frame, ip, l4, end - l4)
+                    && (protocol != L4Protocol.UDP || unsignedShort(frame, l4 + UDP_LENGTH) == end - l4);
             insertSum(protocol, frame, l4, InternetChecksum.sum(frame, l4, end - l4));
         }
+    }
+
+    /** Whether the checksum field holds the sum of the pseudo-header. */
+    private boolean holdsPseudoHeader(ByteBuffer frame, int ip, int l4, int length) {
+        int sum = PseudoHeader.sum(frame, computedVersion, ip, computedProtocol, length);
+        int field = unsignedShort(frame, l4 + computedProtocol.checksumOffset());
+        return InternetChecksum.isSame(sum, field);
     }
 
     private static int endOfDatagram(TransmitRequest request, ByteBuffer frame, int ip, int end) {
@@ -164,6 +207,7 @@ final class TransmitOffload {
         int payload = request.payloadLength();
         int mss = request.segmentSize();
         frame.get(offset, header, 0, headers);
+        computed = holdsPseudoHeader(frame, offset + computedIp, offset + computedL4, 0);
         for (int done = 0, index = 0; done < payload; done += mss, index++) {
             int start = offset + done;
             int size = Math.min(mss, payload - done);
@@ -172,6 +216,7 @@ final class TransmitOffload {
             }
             writeIpHeader(request, frame, start + request.macLength(), request.l4Length() + size, index);
             writeTcpHeader(request, frame, start, done, size);
+            computedLength = request.l4Length() + size;
             emit(frame, start, headers + size, sink);
         }
     }

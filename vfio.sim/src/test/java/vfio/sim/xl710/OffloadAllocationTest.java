@@ -14,6 +14,7 @@ class OffloadAllocationTest {
     private final TransmitOffload offload = new TransmitOffload();
     private final FrameSink sink = this::count;
     private long frames;
+    private long bits;
 
     @Test
     void sendingAllocatesNothing() {
@@ -39,20 +40,26 @@ class OffloadAllocationTest {
     }
 
     @Test
-    void spreadingAllocatesNothing() {
+    void receivingAllocatesNothing() {
         FrameHeaders headers = new FrameHeaders();
+        ReceiveClassification classification = new ReceiveClassification();
         ReceiveSideScaling scaling = new ReceiveSideScaling();
         scaling.setKey(Packet.pattern(ReceiveSideScaling.KEY_SIZE));
         scaling.setHashTypes(ReceiveSideScaling.DEFAULT_HASH_TYPES);
-        byte[] wire = new Packet(1, true, 8, L4Protocol.TCP, 0, 0, 0, 0, Packet.pattern(1400)).onWire();
-        frame.put(0, wire);
+        byte[] tcp = new Packet(1, true, 0, L4Protocol.TCP, 0, 0, 0, 0, Packet.pattern(1400)).onWire();
+        byte[] sctp = Packet.of(false, L4Protocol.SCTP, 1400).onWire();
+        frame.put(0, tcp);
+        frame.put(2000, sctp);
         assertNothingIsAllocated(() -> {
-            headers.parse(frame, 0, wire.length);
-            if (scaling.hash(frame, headers)) {
-                frames++;
-            }
+            headers.parse(frame, 0, tcp.length);
+            frames += scaling.hash(frame, headers) ? 1 : 0;
+            bits |= classification.classify(frame, headers, false);
+            headers.parse(frame, 2000, sctp.length);
+            frames += scaling.hash(frame, headers) ? 1 : 0;
+            bits |= classification.classify(frame, headers, false);
         });
-        assertThat(frames).isEqualTo(2 * ROUNDS);
+        assertThat(frames).isEqualTo(4 * ROUNDS);
+        assertThat(bits & ReceiveClassification.ERROR_L4E).isZero();
     }
 
     private void count(ByteBuffer bytes, int offset, int length) {
