@@ -194,6 +194,24 @@ class ReceiveClassificationTest {
         assertThat(send(packet.request(), single)).isZero();
     }
 
+    @Test
+    void aPseudoHeaderFromTheWrongPlaceIsNotTrusted() {
+        Packet packet = new Packet(1, false, 0, L4Protocol.TCP, 0, 0, 0, 0, Packet.pattern(300));
+        TransmitRequest request = packet.request();
+        request.headers(14, 24, 20);
+        request.checksums(TransmitIpType.IPV4, L4Protocol.TCP);
+        assertThat(send(request, withPseudoHeader(packet, 4, 14))).isZero();
+    }
+
+    @Test
+    void aPseudoHeaderOfTheWrongVersionIsNotTrusted() {
+        // To IPv6, the identification is the length of the payload.
+        Packet packet = new Packet(0, false, 20, L4Protocol.TCP, 0, 320, 0, 0, Packet.pattern(300));
+        TransmitRequest request = packet.request();
+        request.checksums(TransmitIpType.IPV6, L4Protocol.TCP);
+        assertThat(send(request, withPseudoHeader(packet, 6, 14))).isZero();
+    }
+
     /** The shortcut never says more than a look would. */
     @Property(tries = 20_000)
     void whatIsTrustedIsRight(
@@ -228,6 +246,15 @@ class ReceiveClassificationTest {
             trusted[0] += computed ? 1 : 0;
         });
         return trusted[0];
+    }
+
+    private static byte[] withPseudoHeader(Packet packet, int ipVersion, int ip) {
+        byte[] frame = packet.withPseudoHeader();
+        int l4 = packet.macLength() + packet.ipLength();
+        ByteBuffer bytes = ByteBuffer.wrap(frame);
+        int sum = PseudoHeader.sum(bytes, ipVersion, ip, packet.protocol(), frame.length - l4);
+        bytes.putShort(l4 + packet.protocol().checksumOffset(), (short) sum);
+        return frame;
     }
 
     private long classify(byte[] frame) {
