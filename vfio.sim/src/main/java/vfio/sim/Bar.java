@@ -130,6 +130,9 @@ final class Bar {
         LongConsumer handler = register.onWrite();
         if (handler == null) {
             store(register, (stored(register) & ~register.writable()) | (value & register.writable()));
+            if (register.doorbell() != null) {
+                register.doorbell().run();
+            }
         } else {
             handler.accept(value);
         }

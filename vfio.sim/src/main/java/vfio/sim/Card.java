@@ -7,33 +7,24 @@ import vfio.pci.api.device.VfioException;
 import vfio.pci.api.pci.PciAddress;
 
 /**
- * What kind of card it is: where its functions sit, and how each is made, as after power-on. Immutable.
+ * What kind of card it is: where its functions sit, and how the first is made, as after power-on. The first makes the virtual
+ * ones. Immutable.
  *
  * @param address of the first function; of the physical function, if there are virtual ones
  * @param vfs how many virtual functions the card has at first
  * @param vfMaximum how many it can have
  * @param first makes the first function
- * @param virtual makes a virtual function
  */
-record Card(PciAddress address, int vfs, int vfMaximum, First first, Virtual virtual) {
+record Card(PciAddress address, int vfs, int vfMaximum, First first) {
     /** Makes the first function. */
     interface First {
         DeviceModel make(SharedMemory.Factory memory, int vfs);
     }
 
-    /** Makes a virtual function. */
-    interface Virtual {
-        DeviceModel make(SharedMemory.Factory memory, PciAddress address);
-    }
-
     /** An XL710 physical function with its virtual functions. */
-    static Card xl710(PciAddress address, int vfs) {
+    static Card xl710(PciAddress address, int vfs, Xl710Options options) {
         return new Card(
-                address,
-                vfs,
-                Xl710Pf.MAXIMUM_VFS,
-                (memory, count) -> new Xl710Pf(address, memory, count),
-                (memory, virtual) -> new Xl710Vf(virtual, memory));
+                address, vfs, Xl710Pf.MAXIMUM_VFS, (memory, count) -> new Xl710Pf(address, memory, count, options));
     }
 
     /** Integrated graphics. */
@@ -47,9 +38,7 @@ record Card(PciAddress address, int vfs, int vfMaximum, First first, Virtual vir
     }
 
     private static Card single(PciAddress address, Function<SharedMemory.Factory, DeviceModel> maker) {
-        return new Card(address, 0, 0, (memory, vfs) -> maker.apply(memory), (memory, virtual) -> {
-            throw new IllegalStateException(address + " has no virtual functions");
-        });
+        return new Card(address, 0, 0, (memory, vfs) -> maker.apply(memory));
     }
 
     /**

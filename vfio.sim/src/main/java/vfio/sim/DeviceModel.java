@@ -44,6 +44,15 @@ abstract class DeviceModel implements Regions, ConfigSpace.Function {
     /** Nobody has the function open any longer: no DMA is under way when this returns. Idempotent. */
     void detach() {}
 
+    /** Stops what the subclass does by itself, until {@link #resetState}; called before anything is reset. */
+    void holdForReset() {}
+
+    /** The function is gone for good: nothing of it runs when this returns. */
+    void powerOff() {}
+
+    /** Somebody gets memory of a BAR to map. */
+    void mapped() {}
+
     /** Brings back what the subclass keeps outside its BARs; called after the BARs have been reset. */
     void resetState() {}
 
@@ -56,6 +65,11 @@ abstract class DeviceModel implements Regions, ConfigSpace.Function {
     /** How many virtual functions the function has. */
     int virtualFunctions() {
         return 0;
+    }
+
+    /** Makes a virtual function, if the function can have any, as after power-on. */
+    DeviceModel virtualFunction(PciAddress virtual, int number, SharedMemory.Factory memory) {
+        throw new IllegalStateException(address + " cannot have virtual functions");
     }
 
     /** Changes how many virtual functions the function has, if it can have any. */
@@ -103,6 +117,7 @@ abstract class DeviceModel implements Regions, ConfigSpace.Function {
     /** Resets the function as a function level reset does; whoever is connected stays so. */
     @Override
     public final void reset() {
+        holdForReset();
         config.reset();
         for (Bar bar : bars) {
             if (bar != null) {
@@ -153,7 +168,11 @@ abstract class DeviceModel implements Regions, ConfigSpace.Function {
     @Override
     public final @Nullable SharedMemory memory(int region) {
         Bar bar = barAt(region);
-        return bar == null ? null : bar.mappableMemory();
+        SharedMemory mappable = bar == null ? null : bar.mappableMemory();
+        if (mappable != null) {
+            mapped();
+        }
+        return mappable;
     }
 
     private boolean isIntxEnabled() {

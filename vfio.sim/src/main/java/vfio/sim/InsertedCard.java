@@ -193,9 +193,7 @@ final class InsertedCard implements AutoCloseable {
 
     private Slot newSlot(int number) {
         PciAddress address = card.virtualFunction(number);
-        return new Slot(
-                address,
-                arena -> SimulatedFunction.virtual(card.virtual().make(arena, address), card.address(), number));
+        return new Slot(address, arena -> first.function().orElseThrow().virtual(address, number, arena));
     }
 
     private Stream<Slot> slots() {

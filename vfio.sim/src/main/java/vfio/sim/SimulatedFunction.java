@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
@@ -30,9 +31,9 @@ final class SimulatedFunction implements PciDevice {
         return new SimulatedFunction(model, null, -1);
     }
 
-    /** A virtual function. */
-    static SimulatedFunction virtual(DeviceModel model, PciAddress physicalFunction, int number) {
-        return new SimulatedFunction(model, physicalFunction, number);
+    /** A virtual function of this one. */
+    SimulatedFunction virtual(PciAddress virtual, int number, SharedMemory.Factory memory) {
+        return new SimulatedFunction(model.virtualFunction(virtual, number, memory), address(), number);
     }
 
     DeviceModel model() {
@@ -116,6 +117,7 @@ final class SimulatedFunction implements PciDevice {
         if (opened != null) {
             opened.close();
         }
+        model.powerOff();
     }
 
     @Override

@@ -39,6 +39,22 @@ public final class Xl710Component {
                 min = "0",
                 max = "32")
         int vfs() default 2;
+
+        /** How many queue pairs a virtual function has. */
+        @AttributeDefinition(
+                name = "Queue pairs",
+                description = "How many queue pairs each virtual function has, 1 to 16",
+                min = "1",
+                max = "16")
+        int queues() default 4;
+
+        /** Whether registers may be mapped. */
+        @AttributeDefinition(
+                name = "Map registers",
+                description =
+                        "Whether the pages of BAR0 that allow it may be mapped by clients. If not, every access is"
+                                + " trapped")
+        boolean mmap() default true;
     }
 
     private final InsertedCard card;
@@ -61,6 +77,6 @@ public final class Xl710Component {
             throw new IllegalArgumentException(
                     "vfs is " + vfs + "; it must be 0 to " + Xl710Pf.MAXIMUM_VFS + " for an XL710");
         }
-        return Card.xl710(address, vfs);
+        return Card.xl710(address, vfs, new Xl710Options(configuration.queues(), configuration.mmap()));
     }
 }

@@ -5,6 +5,7 @@ import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciIds;
 import vfio.pci.api.pci.PciRegion;
+import vfio.sim.xl710.Adapter;
 
 /**
  * The physical function of an Intel XL710: identity, SR-IOV and storage where its registers are.
@@ -13,7 +14,7 @@ import vfio.pci.api.pci.PciRegion;
  * function plus {@link #FIRST_VF_OFFSET}, the others follow at {@link #VF_STRIDE}.
  */
 final class Xl710Pf extends DeviceModel {
-    static final int MAXIMUM_VFS = 32;
+    static final int MAXIMUM_VFS = Adapter.FUNCTIONS_MAXIMUM;
     static final int FIRST_VF_OFFSET = 16;
     static final int VF_STRIDE = 1;
 
@@ -23,12 +24,36 @@ final class Xl710Pf extends DeviceModel {
 
     private volatile int virtualFunctions;
 
+    private final Xl710Options options;
+    private final Adapter adapter;
+
     /** @param vfs how many virtual functions it has, 0 to {@link #MAXIMUM_VFS} */
-    Xl710Pf(PciAddress address, SharedMemory.Factory factory, int vfs) {
-        super(address, layout(vfs));
+    Xl710Pf(PciAddress address, SharedMemory.Factory factory, int vfs, Xl710Options options) {
+        super(address, layout(vfs, options));
+        this.options = options;
         virtualFunctions = vfs;
+        adapter = new Adapter(address.toString(), options.queuePairs(), firstMacAddress(address));
         install(PciRegion.BAR0, allocate(factory, PciRegion.BAR0), List.of());
         install(PciRegion.BAR3, allocate(factory, PciRegion.BAR3), MsixTable.registers(interrupts(), 0, MSIX_PENDING));
+    }
+
+    /** The address of virtual function 0: locally administered, with the card's own address in it. */
+    static long firstMacAddress(PciAddress address) {
+        return 0x02_00_00_00_00_00L | (long) address.routingId() << 16;
+    }
+
+    Adapter adapter() {
+        return adapter;
+    }
+
+    @Override
+    DeviceModel virtualFunction(PciAddress virtual, int number, SharedMemory.Factory memory) {
+        return new Xl710Vf(virtual, memory, adapter, number, options);
+    }
+
+    @Override
+    void powerOff() {
+        adapter.close();
     }
 
     @Override
@@ -52,7 +77,7 @@ final class Xl710Pf extends DeviceModel {
         return physicalFunction.withRoutingId(physicalFunction.routingId() + FIRST_VF_OFFSET + number * VF_STRIDE);
     }
 
-    private static FunctionLayout layout(int vfs) {
+    private static FunctionLayout layout(int vfs, Xl710Options options) {
         return FunctionLayout.of(new PciIds(0x8086, 0x1572, 0x8086, 0x0001, 0x020000, 0x02))
                 .bar(PciRegion.BAR0, BarShape.Kind.MEMORY_64_PREFETCHABLE, 0x80_0000)
                 .trappedBar(PciRegion.BAR3, BarShape.Kind.MEMORY_64_PREFETCHABLE, 0x8000)
@@ -66,7 +91,12 @@ final class Xl710Pf extends DeviceModel {
                 .capability(Capabilities.singleRootIoVirtualization(
                         SRIOV,
                         new Capabilities.VirtualFunctions(
-                                MAXIMUM_VFS, vfs, FIRST_VF_OFFSET, VF_STRIDE, Xl710Vf.DEVICE_ID, Xl710Vf.bars())))
+                                MAXIMUM_VFS,
+                                vfs,
+                                FIRST_VF_OFFSET,
+                                VF_STRIDE,
+                                Xl710Vf.DEVICE_ID,
+                                Xl710Vf.bars(options))))
                 .build();
     }
 }

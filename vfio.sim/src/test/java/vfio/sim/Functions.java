@@ -13,11 +13,11 @@ final class Functions {
     private Functions() {}
 
     static Xl710Vf vf() {
-        return new Xl710Vf(VF_ADDRESS, new HeapMemory.Factory());
+        return (Xl710Vf) pf().virtualFunction(VF_ADDRESS, 0, new HeapMemory.Factory());
     }
 
     static Xl710Pf pf() {
-        return new Xl710Pf(PF_ADDRESS, new HeapMemory.Factory(), 2);
+        return new Xl710Pf(PF_ADDRESS, new HeapMemory.Factory(), 2, Xl710Options.DEFAULT);
     }
 
     static Igd igd() {

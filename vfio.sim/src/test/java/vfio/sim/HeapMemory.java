@@ -9,12 +9,13 @@ import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.device.VfioException;
 
 /** Shared memory that nobody can share, with the bounds rules of the contract. */
-final class HeapMemory implements SharedMemory {
+public final class HeapMemory implements SharedMemory {
     final String name;
     private final ByteBuffer bytes;
     private boolean closed;
 
-    HeapMemory(String name, long size) {
+    /** Zeroed. */
+    public HeapMemory(String name, long size) {
         this.name = name;
         bytes = ByteBuffer.allocate((int) size).order(ByteOrder.LITTLE_ENDIAN);
     }

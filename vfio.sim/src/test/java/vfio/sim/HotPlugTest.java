@@ -41,7 +41,7 @@ class HotPlugTest {
     private final InsertedCard card = insert(2);
 
     private InsertedCard insert(int vfs) {
-        InsertedCard inserted = bus.insert("test", () -> Card.xl710(PF, vfs), memory);
+        InsertedCard inserted = bus.insert("test", () -> Card.xl710(PF, vfs, Xl710Options.DEFAULT), memory);
         publications.history.clear();
         return inserted;
     }
@@ -279,7 +279,7 @@ class HotPlugTest {
     @Test
     void growthBeyondTheLastAddressChangesNothing() {
         PciAddress last = PciAddress.parse("0000:ff:1d.0");
-        bus.insert("last", () -> Card.xl710(last, 8), memory);
+        bus.insert("last", () -> Card.xl710(last, 8, Xl710Options.DEFAULT), memory);
 
         assertFails(Errno.EINVAL, () -> bus.setVirtualFunctions(last, 9), "there is no address for virtual function 8");
 

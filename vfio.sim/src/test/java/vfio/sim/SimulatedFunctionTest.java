@@ -15,7 +15,8 @@ import vfio.pci.api.pci.PciRegion;
 
 class SimulatedFunctionTest {
     private final GuestMemory guest = new GuestMemory(4096);
-    private final SimulatedFunction function = SimulatedFunction.virtual(Functions.vf(), Functions.PF_ADDRESS, 0);
+    private final SimulatedFunction function =
+            SimulatedFunction.physical(Functions.pf()).virtual(Functions.VF_ADDRESS, 0, new HeapMemory.Factory());
 
     @Test
     void oneUserAtATime() {
@@ -66,7 +67,7 @@ class SimulatedFunctionTest {
     @Test
     void secondCloserWaitsForTheFirst() {
         CountDownLatch go = new CountDownLatch(1);
-        SimulatedFunction slow = SimulatedFunction.virtual(new SlowToEnd(go), Functions.PF_ADDRESS, 0);
+        SimulatedFunction slow = SimulatedFunction.physical(new SlowToEnd(go));
         Hardware opened = slow.open(guest);
         Thread first = Threads.start(opened::close);
         Threads.awaitRest(first);

@@ -18,11 +18,12 @@ class Xl710VfTest {
     private static final int DYN_CTL01 = 0x5c00;
     private static final int ICR01 = 0x4800;
     private static final int RSTAT = 0x8800;
+    private static final int VECTORS = 5;
 
     private final Xl710Vf vf = Functions.vf();
     private final Accessor bar0 = new Accessor(vf, PciRegion.BAR0);
     private final Accessor bar3 = new Accessor(vf, PciRegion.BAR3);
-    private final CountingSignal[] signals = new CountingSignal[Xl710Vf.VECTORS];
+    private final CountingSignal[] signals = new CountingSignal[VECTORS];
 
     private void connectAll() {
         for (int vector = 0; vector < signals.length; vector++) {
@@ -72,47 +73,12 @@ class Xl710VfTest {
     @ValueSource(ints = {0, 1, 2, 3, 4})
     void softwareInterruptRaisesItsVectorAndClearsTheEnableBit(int vector) {
         connectAll();
-        int control = Xl710VfInterrupts.control(vector);
+        int control = control(vector);
         bar0.write(control, 0x0100001d);
         for (int other = 0; other < signals.length; other++) {
             assertThat(signals[other].events()).as("vector %d", other).isEqualTo(other == vector ? 1 : 0);
         }
         assertThat(bar0.read(control)).as("INTENA and SWINT_TRIG read 0").isEqualTo(0x01000018);
-    }
-
-    @Test
-    void controlRegistersAreWhereTheDriverExpectsThem() {
-        assertThat(Xl710VfInterrupts.control(0)).isEqualTo(0x5c00);
-        assertThat(Xl710VfInterrupts.control(1)).isEqualTo(0x3800);
-        assertThat(Xl710VfInterrupts.control(16)).isEqualTo(0x383c);
-        assertThat(Xl710VfInterrupts.throttle(0, 1)).isEqualTo(0x4c04);
-        assertThat(Xl710VfInterrupts.throttle(1, 0)).isEqualTo(0x2800);
-        assertThat(Xl710VfInterrupts.throttle(3, 2)).isEqualTo(0x2888);
-    }
-
-    @Test
-    void eventWithoutEnableIsLatchedUntilEnabled() {
-        connectAll();
-        vf.interruptControl().event(2);
-        vf.interruptControl().event(2);
-        assertThat(signals[2].events()).isZero();
-        bar0.write(Xl710VfInterrupts.control(2), 0x18);
-        assertThat(signals[2].events()).isZero();
-        bar0.write(Xl710VfInterrupts.control(2), 0x19);
-        assertThat(signals[2].events()).isEqualTo(1);
-        assertThat(bar0.read(Xl710VfInterrupts.control(2))).isEqualTo(0x18);
-    }
-
-    @Test
-    void enabledVectorFiresOncePerEnable() {
-        connectAll();
-        bar0.write(Xl710VfInterrupts.control(1), 0x19);
-        assertThat(bar0.read(Xl710VfInterrupts.control(1))).isEqualTo(0x19);
-        vf.interruptControl().event(1);
-        vf.interruptControl().event(1);
-        assertThat(signals[1].events()).isEqualTo(1);
-        bar0.write(Xl710VfInterrupts.control(1), 0x19);
-        assertThat(signals[1].events()).isEqualTo(2);
     }
 
     /** INTENA before, value written, INTENA after, events told; an event is latched only if SWINT_TRIG says so. */
@@ -132,15 +98,15 @@ class Xl710VfTest {
     })
     void writesToTheControlRegister(String before, String value, String after, int told) {
         connectAll();
-        bar0.write(Xl710VfInterrupts.control(1), Integer.decode(before));
-        bar0.write(Xl710VfInterrupts.control(1), Long.decode(value).intValue());
-        assertThat(bar0.read(Xl710VfInterrupts.control(1))).isEqualTo(Integer.decode(after));
+        bar0.write(control(1), Integer.decode(before));
+        bar0.write(control(1), Long.decode(value).intValue());
+        assertThat(bar0.read(control(1))).isEqualTo(Integer.decode(after));
         assertThat(signals[1].events()).isEqualTo(told);
     }
 
     @Test
     void intervalGoesToTheChosenThrottle() {
-        bar0.write(Xl710VfInterrupts.control(2), 1 | 1 << 3 | 25 << 5);
+        bar0.write(control(2), 1 | 1 << 3 | 25 << 5);
         assertThat(bar0.read(0x2800 + 64 + 4)).isEqualTo(25);
         bar0.write(DYN_CTL01, 1 | 2 << 3 | 0xfff << 5);
         assertThat(bar0.read(0x4c08)).isEqualTo(0xfff);
@@ -160,14 +126,14 @@ class Xl710VfTest {
     @Test
     void controlRegisterBeyondTheVectorsDoesNoHarm() {
         connectAll();
-        bar0.write(Xl710VfInterrupts.control(16), 0x1d);
+        bar0.write(control(16), 0x1d);
         assertThat(signals).allMatch(signal -> signal.events() == 0);
-        assertThat(bar0.read(Xl710VfInterrupts.control(16))).isEqualTo(0x18);
+        assertThat(bar0.read(control(16))).isEqualTo(0x18);
     }
 
     @Test
     void msixTableFollowsTheRulesOfATable() {
-        for (int vector = 0; vector < Xl710Vf.VECTORS; vector++) {
+        for (int vector = 0; vector < VECTORS; vector++) {
             int entry = PciConfig.MSIX_ENTRY_SIZE * vector;
             assertThat(bar3.read(entry + 12)).isEqualTo(1);
             bar3.write(entry, -1);
@@ -185,8 +151,8 @@ class Xl710VfTest {
     void pendingBitsShowWhatIsHeldBack() {
         connectAll();
         vf.interrupts().act(PciInterrupt.MSIX, InterruptAction.MASK, 0, 5);
-        bar0.write(Xl710VfInterrupts.control(0), 0x1d);
-        bar0.write(Xl710VfInterrupts.control(3), 0x1d);
+        bar0.write(control(0), 0x1d);
+        bar0.write(control(3), 0x1d);
         assertThat(bar3.read(0x2000, 8)).isEqualTo(0b1001);
         bar3.write(0x2000, 8, 0);
         assertThat(bar3.read(0x2000, 8)).isEqualTo(0b1001);
@@ -207,7 +173,7 @@ class Xl710VfTest {
     void functionLevelResetRestoresRegistersAndKeepsConnections() {
         connectAll();
         bar0.write(DYN_CTL01, 0x1c);
-        vf.interruptControl().event(3);
+        bar0.write(control(3), 0x1c);
         vf.memory(PciRegion.BAR0).putInt(RSTAT, 0);
         vf.memory(PciRegion.BAR0).putInt(0xfffc, 5);
         bar3.write(12, 0);
@@ -218,11 +184,15 @@ class Xl710VfTest {
         assertThat(bar3.read(12)).isEqualTo(1);
         assertThat(bar3.read(0)).isZero();
         bar0.write(DYN_CTL01, 0x19);
-        bar0.write(Xl710VfInterrupts.control(3), 0x19);
+        bar0.write(control(3), 0x19);
         assertThat(signals[0].events() + signals[3].events())
                 .as("latches are gone")
                 .isZero();
-        vf.interruptControl().event(3);
+        bar0.write(control(3), 0x1d);
         assertThat(signals[3].events()).isEqualTo(1);
+    }
+
+    private static int control(int vector) {
+        return vector == 0 ? DYN_CTL01 : 0x3800 + 4 * (vector - 1);
     }
 }

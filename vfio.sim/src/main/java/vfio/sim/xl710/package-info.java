@@ -1,8 +1,12 @@
 /**
- * The simulated XL710 virtual function: what the device does with registers, queues and frames.
+ * A simulated Intel XL710: what is behind the registers of its virtual functions.
  *
- * <p>Frames lie in direct, big-endian buffers of the engine and are read and written with absolute methods; what works on
- * them allocates nothing, keeps nothing of a frame beyond the call unless it says so, and belongs to the engine's thread.
+ * <p>The {@link vfio.sim.xl710.Adapter} is the physical function's side: a virtual switch, a link and one engine thread that
+ * does all the work of all {@link vfio.sim.xl710.VirtualFunction}s, so that their state needs no locks. Registers are the
+ * table {@link vfio.sim.xl710.VfRegister}, messages the table {@code VirtchnlOpcode}. Nothing here knows about PCI: {@code
+ * vfio.sim.Xl710Vf} puts it behind a BAR.
+ *
+ * <p>Nothing here is exported.
  */
 @NullMarked
 package vfio.sim.xl710;

@@ -1,0 +1,21 @@
+package vfio.sim;
+
+import vfio.sim.xl710.Adapter;
+
+/**
+ * What can be chosen of an XL710.
+ *
+ * @param queuePairs of each virtual function, 1 to 16
+ * @param mappable whether clients may map the pages of BAR0 that allow it
+ */
+record Xl710Options(int queuePairs, boolean mappable) {
+    /** As it comes from the factory. */
+    static final Xl710Options DEFAULT = new Xl710Options(4, true);
+
+    Xl710Options {
+        if (queuePairs < 1 || queuePairs > Adapter.QUEUE_PAIRS_MAXIMUM) {
+            throw new IllegalArgumentException(
+                    "queues is " + queuePairs + "; a virtual function has 1 to " + Adapter.QUEUE_PAIRS_MAXIMUM);
+        }
+    }
+}

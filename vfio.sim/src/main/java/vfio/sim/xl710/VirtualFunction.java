@@ -1,0 +1,386 @@
+package vfio.sim.xl710;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.BooleanSupplier;
+import java.util.function.IntConsumer;
+import vfio.pci.api.device.DmaSpace;
+import vfio.pci.api.device.Memory;
+
+/**
+ * A virtual function behind its registers.
+ *
+ * <p>Registers are read and written by any thread, through {@link #read} and {@link #write} where the table says that an
+ * access does something, else in the register memory. All the rest is done by the adapter's engine.
+ */
+public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlRequests.Owner {
+    private static final Logger LOGGER = System.getLogger(VirtualFunction.class.getPackageName());
+
+    /** How many packets of one queue are sent before it is the next one's turn. */
+    private static final int SHARE = 64;
+
+    private static final long RESET_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+    private static final int RSTAT_IN_PROGRESS = 0;
+    private static final int RSTAT_ACTIVE = 2;
+    private static final int EVENT_SIZE = 16;
+    private static final long LOOPBACK = 1 << 14;
+    private static final long HASH_VALID = 3 << 12;
+
+    private final Adapter adapter;
+    private final int number;
+    private final Memory registers;
+    private final BooleanSupplier busMaster;
+    private final InterruptControl interrupts;
+    private final GuestAccess guest = new GuestAccess();
+    private final AdminQueue adminQueue;
+    private final Statistics statistics = new Statistics();
+    private final Vsi vsi;
+    private final VirtchnlRequests requests;
+    private final WrittenPages written = new WrittenPages();
+    private volatile boolean mapped;
+    private final LongAdder maliciousEvents = new LongAdder();
+    private boolean resetRequested;
+    private boolean resetting;
+    private boolean held;
+    private long resetEnd;
+    private long dueVectors;
+
+    /**
+     * A function that is powered on.
+     *
+     * @param number from 0
+     * @param registers memory of BAR0
+     * @param busMaster whether it may do DMA; asked often
+     * @param fire fires an MSI-X vector
+     */
+    VirtualFunction(Adapter adapter, int number, Memory registers, BooleanSupplier busMaster, IntConsumer fire) {
+        this.adapter = adapter;
+        this.number = number;
+        this.registers = registers;
+        this.busMaster = busMaster;
+        interrupts = new InterruptControl(registers, fire);
+        adminQueue = new AdminQueue(registers, guest, () -> interrupts.cause(InterruptControl.ICR01_ADMINQ));
+        vsi = new Vsi(number, adapter.queuePairs(), adapter.address(number), adapter.forwarding());
+        requests = new VirtchnlRequests(vsi, statistics, this);
+        vsi.reset();
+    }
+
+    /** Reads a register whose reading does something. */
+    public int read(VfRegister register, int index) {
+        return register == VfRegister.VFINT_ICR01 ? interrupts.takeCauses() : registers.getInt(register.at(index));
+    }
+
+    /** Writes a register whose writing does something. */
+    public void write(VfRegister register, int index, int value) {
+        switch (register) {
+            case VFINT_DYN_CTL01 -> interrupts.writeControl(0, value);
+            case VFINT_DYN_CTLN1 -> interrupts.writeControl(index + 1, value);
+            case VFINT_ICR0_ENA1 -> interrupts.writeEnables(value);
+            default -> registers.putInt(register.at(index), value);
+        }
+        // Whoever writes this may also have written a doorbell in mapped memory.
+        adapter.engine().ring();
+    }
+
+    /** A doorbell has been written. */
+    public void ring() {
+        adapter.engine().ring();
+    }
+
+    /** From now on its registers may be written without a sign. */
+    public void registersMapped() {
+        mapped = true;
+        adapter.engine().ring();
+    }
+
+    /** Somebody has opened the function: this is the memory its DMA reaches. */
+    public void attach(DmaSpace memory) {
+        adapter.engine().call(() -> guest.attach(memory));
+    }
+
+    /** Nobody has the function open any more: on return it does no DMA. Idempotent. */
+    public void detach() {
+        mapped = false;
+        adapter.engine().call(guest::detach);
+    }
+
+    /** The function stops until {@link #reset}; on return it does no DMA. */
+    public void hold() {
+        adapter.engine().call(() -> held = true);
+    }
+
+    /** A function level reset, after its registers have got their reset values. */
+    public void reset() {
+        adapter.engine().call(() -> {
+            clear();
+            resetting = false;
+            held = false;
+        });
+    }
+
+    /** Takes the function out of the switch for good. */
+    public void close() {
+        adapter.engine().call(() -> {
+            guest.detach();
+            held = true;
+            vsi.close();
+            adapter.removed(this);
+        });
+    }
+
+    /** Begins or ends to write down which pages of the guest the function writes. Off at first. */
+    public void logWrites(boolean log) {
+        adapter.engine().call(() -> {
+            written.take();
+            guest.log(log ? written : null);
+        });
+    }
+
+    /** The numbers of the pages of 4 KiB written since the last time, ascending; of all that the engine has done before. */
+    public long[] takeWrittenPages() {
+        return written.take();
+    }
+
+    int number() {
+        return number;
+    }
+
+    InterruptControl interrupts() {
+        return interrupts;
+    }
+
+    Vsi vsi() {
+        return vsi;
+    }
+
+    Statistics statistics() {
+        return statistics;
+    }
+
+    /** How often its driver asked for what no correct driver asks for. */
+    long maliciousEvents() {
+        return maliciousEvents.sum();
+    }
+
+    /** Whether it has to be looked at without being told to. */
+    boolean needsPolling() {
+        if (held || !guest.isAttached()) {
+            return false;
+        }
+        return resetting || adminQueue.waiting() > 0 || (mapped && isTransmitting());
+    }
+
+    /** Does what there is to do, of every queue no more than its share. Returns whether there was anything. */
+    boolean poll() {
+        if (held || !guest.isAttached()) {
+            return false;
+        }
+        if (resetting) {
+            return endReset();
+        }
+        if (!busMaster.getAsBoolean()) {
+            return false;
+        }
+        boolean worked = pollAdminQueue();
+        for (int queue = 0; queue < vsi.queuePairs(); queue++) {
+            worked |= pollQueue(queue);
+        }
+        return worked;
+    }
+
+    /** Raises the vectors that became due. */
+    void raise() {
+        for (long due = dueVectors; due != 0; due &= due - 1) {
+            interrupts.event(Long.numberOfTrailingZeros(due));
+        }
+        dueVectors = 0;
+    }
+
+    /** The physical function resets it, after a warning. */
+    void resetByPhysicalFunction() {
+        if (!held && !resetting && guest.isAttached() && busMaster.getAsBoolean()) {
+            event(Virtchnl.EVENT_RESET_IMPENDING, 0, false, Virtchnl.PF_EVENT_SEVERITY_CERTAIN_DOOM);
+            pollAdminQueue();
+        }
+        beginReset();
+    }
+
+    /** Tells the driver of the link, if it has introduced itself. */
+    @Override
+    public void reportLink() {
+        if (!vsi.active) {
+            return;
+        }
+        boolean up = adapter.isLinkUp();
+        boolean megabits = (vsi.capabilities & Virtchnl.VF_CAP_ADV_LINK_SPEED) != 0;
+        int speed = megabits ? Adapter.LINK_MEGABITS : Adapter.LINK_SPEED;
+        event(Virtchnl.EVENT_LINK_CHANGE, up ? speed : 0, up, Virtchnl.PF_EVENT_SEVERITY_INFO);
+    }
+
+    @Override
+    public void reply(int opcode, int status, byte[] payload) {
+        adminQueue.send(opcode, status, payload);
+    }
+
+    @Override
+    public void resetRequested() {
+        resetRequested = true;
+    }
+
+    @Override
+    public void transmitTailCleared(int queue) {
+        registers.putInt(VfRegister.QTX_TAIL1.at(queue), 0);
+    }
+
+    /** A frame that one of its queues sends. */
+    @Override
+    public void frame(ByteBuffer bytes, int offset, int length) {
+        Frame frame = adapter.frame()
+                .at(bytes, offset, length, true, adapter.transmitPath().computedChecksum());
+        statistics.sent(CastType.of(frame.destination()), length);
+        adapter.forwarding().forward(number, frame);
+    }
+
+    /** A frame for it. */
+    @Override
+    public void receive(Frame frame, CastType type) {
+        if (held || resetting || !guest.isAttached() || !busMaster.getAsBoolean()) {
+            return;
+        }
+        boolean hashed = vsi.scaling.hash(frame.bytes(), frame.headers());
+        int number = hashed ? vsi.scaling.queue() % vsi.queuePairs() : 0;
+        ReceiveQueue queue = vsi.receiveQueues[number];
+        if (!queue.enabled) {
+            statistics.add(Statistics.Counter.RX_DISCARDS, 1);
+            return;
+        }
+        int tail = registers.getInt(VfRegister.QRX_TAIL1.at(number)) & ReceiveQueue.TAIL_MASK;
+        long status = frame.status() | (frame.isLocal() ? LOOPBACK : 0) | (hashed ? HASH_VALID : 0);
+        try {
+            if (adapter.receivePath()
+                    .write(
+                            guest,
+                            queue,
+                            tail,
+                            frame.bytes(),
+                            frame.offset(),
+                            frame.length(),
+                            vsi.scaling.value(),
+                            status)) {
+                statistics.received(type, frame.length());
+                due(queue.vector);
+            } else {
+                statistics.add(Statistics.Counter.RX_DISCARDS, 1);
+            }
+        } catch (MaliciousDriverException e) {
+            queue.enabled = false;
+            malicious("receive queue " + number + " is stopped", e);
+        }
+    }
+
+    private boolean isTransmitting() {
+        for (TransmitQueue queue : vsi.transmitQueues) {
+            if (queue.enabled) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private boolean pollAdminQueue() {
+        try {
+            boolean worked = adminQueue.poll(requests::receive);
+            if (resetRequested) {
+                beginReset();
+            }
+            return worked;
+        } catch (MaliciousDriverException e) {
+            malicious("it is reset", e);
+            beginReset();
+            return true;
+        }
+    }
+
+    private boolean pollQueue(int number) {
+        TransmitQueue queue = vsi.transmitQueues[number];
+        if (!queue.enabled) {
+            return false;
+        }
+        int tail = registers.getInt(VfRegister.QTX_TAIL1.at(number)) & TransmitQueue.TAIL_MASK;
+        if (tail == queue.head || tail == queue.incompleteTail) {
+            return false;
+        }
+        try {
+            boolean sent = adapter.transmitPath().send(guest, queue, tail, SHARE, this);
+            if (sent) {
+                due(queue.vector);
+            }
+            return sent;
+        } catch (MaliciousDriverException e) {
+            queue.enabled = false;
+            statistics.add(Statistics.Counter.TX_ERRORS, 1);
+            malicious("transmit queue " + number + " is stopped", e);
+            return true;
+        }
+    }
+
+    private void due(int vector) {
+        dueVectors |= 1L << vector;
+        adapter.raiseLater(number);
+    }
+
+    private void malicious(String consequence, MaliciousDriverException event) {
+        maliciousEvents.increment();
+        LOGGER.log(
+                Level.WARNING,
+                "{0} VF {1}: malicious driver event, {2}: {3}",
+                adapter.name(),
+                number,
+                consequence,
+                event.getMessage());
+        adminQueue.reportError();
+    }
+
+    private void event(int event, int speed, boolean up, int severity) {
+        byte[] payload = new byte[EVENT_SIZE];
+        ByteBuffer.wrap(payload)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(event)
+                .putInt(speed)
+                .put((byte) (up ? 1 : 0))
+                .putInt(12, severity);
+        adminQueue.send(Virtchnl.OP_EVENT, Virtchnl.STATUS_SUCCESS, payload);
+    }
+
+    private void beginReset() {
+        registers.putInt(VfRegister.VFGEN_RSTAT.offset(), RSTAT_IN_PROGRESS);
+        clear();
+        resetting = true;
+        resetEnd = System.nanoTime() + RESET_NANOS;
+    }
+
+    private boolean endReset() {
+        if (System.nanoTime() - resetEnd < 0) {
+            return false;
+        }
+        resetting = false;
+        registers.putInt(VfRegister.VFGEN_RSTAT.offset(), RSTAT_ACTIVE);
+        return true;
+    }
+
+    private void clear() {
+        resetRequested = false;
+        dueVectors = 0;
+        vsi.reset();
+        adminQueue.reset();
+        interrupts.reset();
+        for (int queue = 0; queue < Vsi.QUEUES_MAXIMUM; queue++) {
+            registers.putInt(VfRegister.QTX_TAIL1.at(queue), 0);
+            registers.putInt(VfRegister.QRX_TAIL1.at(queue), 0);
+        }
+    }
+}
