@@ -22,6 +22,14 @@ final class Libc {
 
     static native int close(int fd);
 
+    static native int open(byte[] path, int flags);
+
+    static native int ioctl(int fd, long request, byte[] argument);
+
+    static native long read(int fd, long address, long length);
+
+    static native long write(int fd, long address, long length);
+
     static native int fcntl(int fd, int command, long argument);
 
     static native int socket(int domain, int type, int protocol);

@@ -2,17 +2,26 @@ package vfio.linux;
 
 /** Numbers of the kernel's interface, named as in its headers. All are the same on x86-64 and arm64. */
 final class Linux {
+    static final int EPERM = 1;
+    static final int ENOENT = 2;
     static final int EINTR = 4;
+    static final int EIO = 5;
+    static final int ENXIO = 6;
     static final int EAGAIN = 11;
+    static final int ENOMEM = 12;
+    static final int EACCES = 13;
+    static final int EBUSY = 16;
+    static final int ENODEV = 19;
+    static final int EINVAL = 22;
     static final int ENFILE = 23;
     static final int EFBIG = 27;
     static final int EROFS = 30;
+    static final int EBADFD = 77;
     static final int EADDRINUSE = 98;
     static final int ECONNABORTED = 103;
     static final int ENOBUFS = 105;
     static final int ECONNREFUSED = 111;
     static final int EINPROGRESS = 115;
-    static final int ENOENT = 2;
 
     static final int AF_UNIX = 1;
     static final int SOCK_STREAM = 1;
@@ -36,7 +45,9 @@ final class Linux {
     static final int EFD_NONBLOCK = 0x800;
     static final int EFD_CLOEXEC = 0x80000;
 
+    static final int O_RDWR = 2;
     static final int O_NONBLOCK = 0x800;
+    static final int O_CLOEXEC = 0x80000;
     static final int F_GETFL = 3;
     static final int F_SETFL = 4;
     static final int F_DUPFD_CLOEXEC = 1030;
@@ -45,6 +56,12 @@ final class Linux {
     static final int F_SEAL_SEAL = 1;
     static final int F_SEAL_SHRINK = 2;
     static final int F_SEAL_GROW = 4;
+
+    static final long TUNSETIFF = 0x400454caL;
+    static final int IFF_TAP = 2;
+    static final int IFF_NO_PI = 0x1000;
+    /** {@code sizeof(struct ifreq)}. */
+    static final int IFREQ_SIZE = 40;
 
     static final int MFD_CLOEXEC = 1;
     static final int MFD_ALLOW_SEALING = 2;

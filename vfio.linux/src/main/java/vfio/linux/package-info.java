@@ -1,5 +1,5 @@
 /**
- * Linux system calls as owned objects: file descriptors, UNIX sockets, eventfds, poll and shared memory.
+ * Linux system calls as owned objects: file descriptors, UNIX sockets, eventfds, poll, shared memory and TAP interfaces.
  *
  * <p>This is the only code of the product that leaves the JVM. Each object here has one owner, who closes it; close is
  * idempotent and releases what the kernel holds. A file descriptor is a {@link vfio.linux.Descriptor}, never a number, and

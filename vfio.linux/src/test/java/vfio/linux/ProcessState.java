@@ -26,7 +26,10 @@ final class ProcessState {
 
     private static boolean isOurs(Path file) {
         String target = target(file);
-        return target.startsWith("socket:") || target.startsWith("anon_inode:") || target.startsWith("/memfd:");
+        return target.startsWith("socket:")
+                || target.startsWith("anon_inode:")
+                || target.startsWith("/memfd:")
+                || target.equals("/dev/net/tun");
     }
 
     private static String target(Path file) {

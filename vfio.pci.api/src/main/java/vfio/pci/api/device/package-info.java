@@ -3,7 +3,8 @@
  *
  * <p>Everything here follows {@code <linux/vfio.h>}: regions and interrupt types are numbered by small indexes, a region
  * is a byte range that is read, written and possibly mapped, an interrupt is delivered through a {@link
- * vfio.pci.api.device.Signal}, and guest memory is addressed by IOVA. Nothing in this package knows about PCI; see {@code
+ * vfio.pci.api.device.Signal}, and guest memory is addressed by IOVA. What a simulated device needs of the host is here, too:
+ * {@link vfio.pci.api.device.SharedMemory} and {@link vfio.pci.api.device.PacketPort}. Nothing in this package knows about PCI; see {@code
  * vfio.pci.api.pci} for that.
  *
  * <p>All multi-byte values are little-endian. Offsets, sizes and IOVAs are unsigned 64-bit numbers held in a {@code long};
