@@ -14,5 +14,8 @@ final class Absence {
             "The simulated bus is empty. It has one card for each configuration of vfio.sim.xl710,"
                     + " vfio.sim.igd or vfio.sim.edu in the etc folder.";
 
+    static final String NO_PORTS =
+            "There is no simulated network card. There is one for each configuration of vfio.sim.xl710 in the etc folder.";
+
     private Absence() {}
 }

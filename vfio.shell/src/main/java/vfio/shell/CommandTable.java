@@ -70,7 +70,11 @@ final class CommandTable {
                     "vfs",
                     "DEVICE NUMBER",
                     "change how many virtual functions there are",
-                    List.of(Argument.PHYSICAL, Argument.OTHER)));
+                    List.of(Argument.PHYSICAL, Argument.OTHER)),
+            new Command("sim", "ports", "", "list what is plugged into network cards", NONE),
+            new Command("sim", "link", "DEVICE up|down", "take a link down or up", List.of(Argument.PHYSICAL)),
+            new Command("sim", "reset", "DEVICE", "reset a virtual function by its physical function", DEVICE),
+            new Command("sim", "written", "DEVICE [on|off]", "show which pages a device wrote", DEVICE));
 
     private CommandTable() {}
 

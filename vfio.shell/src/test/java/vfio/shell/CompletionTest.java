@@ -90,7 +90,10 @@ class CompletionTest {
                         "vfio:irqs",
                         "sim:remove",
                         "sim:add",
-                        "sim:vfs");
+                        "sim:vfs",
+                        "sim:link",
+                        "sim:reset",
+                        "sim:written");
 
         assertThat(evaluate(expressions.get("vfio:open"), 1, "vfio:open", ""))
                 .isEqualTo(List.of("0000:00:02.0", "0000:03:00.0", "0000:03:02.0"));

@@ -30,6 +30,7 @@ import vfio.pci.api.manage.Explanation;
 import vfio.pci.api.manage.HandOverStatistics;
 import vfio.pci.api.manage.HotPlug;
 import vfio.pci.api.manage.MediatorInfo;
+import vfio.pci.api.manage.NetworkCards;
 import vfio.pci.api.manage.OpenDevice;
 import vfio.pci.api.manage.TrapStatus;
 import vfio.pci.api.pci.PciAddress;
@@ -196,6 +197,38 @@ final class Fakes {
         private List<PciAddress> asked(String request) {
             requests.add(request);
             return answer;
+        }
+    }
+
+    static final class FakeNetworkCards implements NetworkCards {
+        final List<Port> ports = new ArrayList<>();
+        final List<String> requests = new ArrayList<>();
+        long[] written = {};
+
+        @Override
+        public List<Port> ports() {
+            return List.copyOf(ports);
+        }
+
+        @Override
+        public void setLink(PciAddress physicalFunction, boolean up) {
+            requests.add("link " + physicalFunction + " " + up);
+        }
+
+        @Override
+        public void reset(PciAddress virtualFunction) {
+            requests.add("reset " + virtualFunction);
+        }
+
+        @Override
+        public void logWrites(PciAddress virtualFunction, boolean log) {
+            requests.add("log " + virtualFunction + " " + log);
+        }
+
+        @Override
+        public long[] takeWrittenPages(PciAddress virtualFunction) {
+            requests.add("take " + virtualFunction);
+            return written;
         }
     }
 

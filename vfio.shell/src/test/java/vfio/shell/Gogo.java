@@ -9,6 +9,7 @@ import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Converter;
 import vfio.shell.Fakes.FakeHotPlug;
 import vfio.shell.Fakes.FakeManager;
+import vfio.shell.Fakes.FakeNetworkCards;
 import vfio.shell.Fakes.FakeServer;
 
 /** A real Gogo runtime without a framework, with our commands on a fake bus. */
@@ -17,6 +18,8 @@ final class Gogo implements AutoCloseable {
     final CommandProcessorImpl processor = new CommandProcessorImpl(threadIo);
     final FakeHotPlug bus = new FakeHotPlug();
     final HotPlugCommands plug = new HotPlugCommands();
+    final FakeNetworkCards cards = new FakeNetworkCards();
+    final NetworkCommands network = new NetworkCommands();
     final FakeManager manager = FakeManager.with(Fakes.PF, Fakes.VF, Fakes.IGD);
 
     Gogo() {
@@ -35,6 +38,10 @@ final class Gogo implements AutoCloseable {
         plug.bus = bus;
         for (String function : new String[] {"devices", "remove", "add", "vfs"}) {
             processor.addCommand("sim", plug, function);
+        }
+        network.cards = cards;
+        for (String function : new String[] {"ports", "link", "reset", "written"}) {
+            processor.addCommand("sim", network, function);
         }
         processor.addConverter(new ResultConverter());
     }

@@ -5,6 +5,7 @@ import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.pci.PciAddress;
+import vfio.sim.xl710.Adapter;
 
 /**
  * What kind of card it is: where its functions sit, and how the first is made, as after power-on. The first makes the virtual
@@ -23,8 +24,13 @@ record Card(PciAddress address, int vfs, int vfMaximum, First first) {
 
     /** An XL710 physical function with its virtual functions. */
     static Card xl710(PciAddress address, int vfs, Xl710Options options) {
+        AdapterPower power = new AdapterPower(() -> new Adapter(
+                address.toString(), options.queuePairs(), Xl710Pf.firstMacAddress(address), options.hostPort()));
         return new Card(
-                address, vfs, Xl710Pf.MAXIMUM_VFS, (memory, count) -> new Xl710Pf(address, memory, count, options));
+                address,
+                vfs,
+                Xl710Pf.MAXIMUM_VFS,
+                (memory, count) -> new Xl710Pf(address, memory, count, options, power));
     }
 
     /** Integrated graphics. */

@@ -65,6 +65,13 @@ final class InsertedCard implements AutoCloseable {
                 .stream());
     }
 
+    /** The functions that are present, the first one first. */
+    Stream<DeviceModel> models() {
+        return slots().filter(Slot::isFull)
+                .flatMap(slot -> slot.function().stream())
+                .map(SimulatedFunction::model);
+    }
+
     /** See {@link vfio.pci.api.manage.HotPlug#remove}. */
     synchronized List<PciAddress> remove(PciAddress address) {
         Slot slot = present(address);

@@ -123,7 +123,7 @@ public final class SimulatedBus implements HotPlug {
                 Errno.ENODEV, address + " has no place on the simulated bus; sim:devices lists what has");
     }
 
-    private synchronized List<InsertedCard> cards() {
+    synchronized List<InsertedCard> cards() {
         return taken.values().stream().distinct().toList();
     }
 

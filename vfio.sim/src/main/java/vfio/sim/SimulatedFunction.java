@@ -1,6 +1,7 @@
 package vfio.sim;
 
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaSpace;
@@ -18,6 +19,7 @@ final class SimulatedFunction implements PciDevice {
     private final @Nullable PciAddress physicalFunction;
     private final int virtualFunctionNumber;
     private final AtomicReference<@Nullable OpenFunction> user = new AtomicReference<>();
+    private final AtomicBoolean powered = new AtomicBoolean(true);
     private volatile boolean removed;
 
     private SimulatedFunction(DeviceModel model, @Nullable PciAddress physicalFunction, int number) {
@@ -117,7 +119,9 @@ final class SimulatedFunction implements PciDevice {
         if (opened != null) {
             opened.close();
         }
-        model.powerOff();
+        if (powered.getAndSet(false)) {
+            model.powerOff();
+        }
     }
 
     @Override

@@ -1,14 +1,21 @@
 package vfio.sim;
 
+import java.util.Optional;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ConfigurationPolicy;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.PacketPort;
 import vfio.pci.api.device.SharedMemory;
+import vfio.pci.api.device.VfioException;
 import vfio.pci.api.pci.PciAddress;
 
 /** Puts an XL710 with its virtual functions on the simulated bus, one per configuration. */
@@ -55,14 +62,26 @@ public final class Xl710Component {
                         "Whether the pages of BAR0 that allow it may be mapped by clients. If not, every access is"
                                 + " trapped")
         boolean mmap() default true;
+
+        /** The TAP interface of the host port. */
+        @AttributeDefinition(
+                name = "Host port",
+                description =
+                        "Name of a TAP interface of the host that is plugged into the card's switch; it is created if it"
+                                + " does not exist. Empty for none",
+                required = false)
+        String host_port() default "";
     }
 
     private final InsertedCard card;
 
     @Activate
     public Xl710Component(
-            Configuration configuration, @Reference SimulatedBus bus, @Reference SharedMemory.Factory memory) {
-        card = bus.insert(PID + " " + configuration.address(), () -> card(configuration), memory);
+            Configuration configuration,
+            @Reference SimulatedBus bus,
+            @Reference SharedMemory.Factory memory,
+            @Reference(cardinality = ReferenceCardinality.OPTIONAL) PacketPort.@Nullable Factory ports) {
+        card = bus.insert(PID + " " + configuration.address(), () -> card(configuration, ports), memory);
     }
 
     @Deactivate
@@ -70,13 +89,30 @@ public final class Xl710Component {
         card.close();
     }
 
-    private static Card card(Configuration configuration) {
+    private static Optional<Supplier<PacketPort>> hostPort(String name, PacketPort.@Nullable Factory ports) {
+        if (name.isEmpty()) {
+            return Optional.empty();
+        }
+        return Optional.of(() -> {
+            if (ports == null) {
+                throw new VfioException(
+                        Errno.EOPNOTSUPP, "nobody opens host ports: is the bundle vfio.linux active? See felix:lb");
+            }
+            return ports.open(name);
+        });
+    }
+
+    private static Card card(Configuration configuration, PacketPort.@Nullable Factory ports) {
         PciAddress address = PciAddress.parse(configuration.address());
         int vfs = configuration.vfs();
         if (vfs < 0 || vfs > Xl710Pf.MAXIMUM_VFS) {
             throw new IllegalArgumentException(
                     "vfs is " + vfs + "; it must be 0 to " + Xl710Pf.MAXIMUM_VFS + " for an XL710");
         }
-        return Card.xl710(address, vfs, new Xl710Options(configuration.queues(), configuration.mmap()));
+        return Card.xl710(
+                address,
+                vfs,
+                new Xl710Options(
+                        configuration.queues(), configuration.mmap(), hostPort(configuration.host_port(), ports)));
     }
 }

@@ -25,16 +25,19 @@ final class Xl710Pf extends DeviceModel {
     private volatile int virtualFunctions;
 
     private final Xl710Options options;
+    private final AdapterPower power;
     private final Adapter adapter;
 
     /** @param vfs how many virtual functions it has, 0 to {@link #MAXIMUM_VFS} */
-    Xl710Pf(PciAddress address, SharedMemory.Factory factory, int vfs, Xl710Options options) {
+    Xl710Pf(PciAddress address, SharedMemory.Factory factory, int vfs, Xl710Options options, AdapterPower power) {
         super(address, layout(vfs, options));
         this.options = options;
         virtualFunctions = vfs;
-        adapter = new Adapter(address.toString(), options.queuePairs(), firstMacAddress(address));
         install(PciRegion.BAR0, allocate(factory, PciRegion.BAR0), List.of());
         install(PciRegion.BAR3, allocate(factory, PciRegion.BAR3), MsixTable.registers(interrupts(), 0, MSIX_PENDING));
+        // Last, since it has to be given back from now on.
+        this.power = power;
+        adapter = power.on();
     }
 
     /** The address of virtual function 0: locally administered, with the card's own address in it. */
@@ -48,12 +51,12 @@ final class Xl710Pf extends DeviceModel {
 
     @Override
     DeviceModel virtualFunction(PciAddress virtual, int number, SharedMemory.Factory memory) {
-        return new Xl710Vf(virtual, memory, adapter, number, options);
+        return new Xl710Vf(virtual, memory, power, number, options);
     }
 
     @Override
     void powerOff() {
-        adapter.close();
+        power.off();
     }
 
     @Override

@@ -8,7 +8,6 @@ import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciIds;
 import vfio.pci.api.pci.PciInterrupt;
 import vfio.pci.api.pci.PciRegion;
-import vfio.sim.xl710.Adapter;
 import vfio.sim.xl710.VfRegister;
 import vfio.sim.xl710.VirtualFunction;
 
@@ -26,19 +25,26 @@ final class Xl710Vf extends DeviceModel {
     private static final int MSIX_PENDING = 0x2000;
     private static final long BAR0_SIZE = 0x1_0000;
 
+    private final AdapterPower power;
     private final VirtualFunction function;
 
-    Xl710Vf(PciAddress address, SharedMemory.Factory factory, Adapter adapter, int number, Xl710Options options) {
+    Xl710Vf(PciAddress address, SharedMemory.Factory factory, AdapterPower power, int number, Xl710Options options) {
         super(address, layout(options));
         SharedMemory registers = allocate(factory, PciRegion.BAR0);
-        function = adapter.function(number, registers, this::isBusMaster, this::fire);
-        install(PciRegion.BAR0, registers, registers());
         install(PciRegion.BAR3, allocate(factory, PciRegion.BAR3), MsixTable.registers(interrupts(), 0, MSIX_PENDING));
+        // Nothing fails behind this, since it has to be given back from now on.
+        this.power = power;
+        function = power.on().function(number, registers, this::isBusMaster, this::fire);
+        install(PciRegion.BAR0, registers, registers());
     }
 
     /** The BARs of such a function, for the SR-IOV capability of the physical function. */
     static List<BarShape> bars(Xl710Options options) {
         return layout(options).bars();
+    }
+
+    VirtualFunction function() {
+        return function;
     }
 
     @Override
@@ -69,6 +75,7 @@ final class Xl710Vf extends DeviceModel {
     @Override
     void powerOff() {
         function.close();
+        power.off();
     }
 
     private static FunctionLayout layout(Xl710Options options) {

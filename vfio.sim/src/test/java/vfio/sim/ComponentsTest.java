@@ -2,6 +2,7 @@ package vfio.sim;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.annotation.Annotation;
 import java.lang.reflect.Proxy;
@@ -13,8 +14,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.pci.PciDevice;
+import vfio.pci.api.pci.PciInterrupt;
+import vfio.pci.api.pci.PciRegion;
 
 class ComponentsTest {
     private final Publications publications = new Publications();
@@ -25,7 +30,7 @@ class ComponentsTest {
 
     @Test
     void physicalFunctionComesFirstAndGoesLast() {
-        Xl710Component component = new Xl710Component(xl710("0000:03:00.0", 2), bus, memory);
+        Xl710Component component = new Xl710Component(xl710("0000:03:00.0", 2), bus, memory, null);
         assertThat(present).extracting(PciDevice::virtualFunctionNumber).containsExactly(-1, 0, 1);
         assertThat(present.get(0).unassignableReason())
                 .hasValueSatisfying(
@@ -46,14 +51,14 @@ class ComponentsTest {
 
     @Test
     void physicalFunctionWithoutVirtualOnesCanBeAssigned() {
-        new Xl710Component(xl710("0000:03:00.0", 0), bus, memory);
+        new Xl710Component(xl710("0000:03:00.0", 0), bus, memory, null);
         assertThat(present).hasSize(1);
         assertThat(present.get(0).unassignableReason()).isEmpty();
     }
 
     @Test
     void thirtyTwoVirtualFunctionsSpreadOverDevices() {
-        new Xl710Component(xl710("0000:03:00.0", 32), bus, memory);
+        new Xl710Component(xl710("0000:03:00.0", 32), bus, memory, null);
         assertThat(present).hasSize(33);
         assertThat(present.get(32).address()).hasToString("0000:03:05.7");
     }
@@ -67,7 +72,7 @@ class ComponentsTest {
     })
     void badXl710ConfigurationIsRefused(String address, int vfs, String sentence) {
         assertThatExceptionOfType(VfioException.class)
-                .isThrownBy(() -> new Xl710Component(xl710(address, vfs), bus, memory))
+                .isThrownBy(() -> new Xl710Component(xl710(address, vfs), bus, memory, null))
                 .withMessageContaining(sentence)
                 .returns(Errno.EINVAL, VfioException::errno);
         nothingIsLeft();
@@ -98,7 +103,7 @@ class ComponentsTest {
 
     @Test
     void takenAddressIsRefusedAndFreeAfterRemoval() {
-        Xl710Component first = new Xl710Component(xl710("0000:03:00.0", 2), bus, memory);
+        Xl710Component first = new Xl710Component(xl710("0000:03:00.0", 2), bus, memory, null);
         int before = memory.made.size();
         assertThatExceptionOfType(VfioException.class)
                 .isThrownBy(() -> new EduComponent(edu("0000:03:02.1"), bus, memory))
@@ -116,11 +121,11 @@ class ComponentsTest {
     void outOfMemoryLeavesNothingBehind(int limit) {
         memory.limit = limit;
         assertThatExceptionOfType(VfioException.class)
-                .isThrownBy(() -> new Xl710Component(xl710("0000:03:00.0", 2), bus, memory))
+                .isThrownBy(() -> new Xl710Component(xl710("0000:03:00.0", 2), bus, memory, null))
                 .returns(Errno.ENOMEM, VfioException::errno);
         nothingIsLeft();
         memory.limit = Integer.MAX_VALUE;
-        new Xl710Component(xl710("0000:03:00.0", 2), bus, memory);
+        new Xl710Component(xl710("0000:03:00.0", 2), bus, memory, null);
         assertThat(present).hasSize(3);
     }
 
@@ -144,7 +149,7 @@ class ComponentsTest {
             };
         });
         assertThatExceptionOfType(IllegalStateException.class)
-                .isThrownBy(() -> new Xl710Component(xl710("0000:03:00.0", 2), failing, memory));
+                .isThrownBy(() -> new Xl710Component(xl710("0000:03:00.0", 2), failing, memory, null));
         assertThat(gone).containsExactly("0000:03:00.0");
         assertThat(memory.made).allMatch(HeapMemory::isClosed);
     }
@@ -155,9 +160,56 @@ class ComponentsTest {
     }
 
     @Test
+    void queuePairsAndMappingAreConfigured() {
+        new Xl710Component(
+                configuration(
+                        Xl710Component.Configuration.class,
+                        Map.of("address", "0000:03:00.0", "vfs", 1, "queues", 16, "mmap", false)),
+                bus,
+                memory,
+                null);
+        Hardware function = present.get(1).open(new GuestMemory(4096));
+
+        assertThat(function.interruptInfo(PciInterrupt.MSIX).count()).isEqualTo(17);
+        assertThat(function.regionInfo(PciRegion.BAR0)).isEqualTo(RegionInfo.trapped(PciRegion.BAR0, 0x10000));
+        function.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 17})
+    void impossibleNumbersOfQueuePairsAreRefused(int queues) {
+        assertThatThrownBy(() -> new Xl710Component(
+                        configuration(
+                                Xl710Component.Configuration.class,
+                                Map.of("address", "0000:03:00.0", "queues", queues)),
+                        bus,
+                        memory,
+                        null))
+                .hasMessageContaining("queues is " + queues + "; a virtual function has 1 to 16");
+        assertThat(present).isEmpty();
+    }
+
+    @Test
+    void aCardWorksWithoutTheHostPortItCannotHave() {
+        new Xl710Component(
+                configuration(
+                        Xl710Component.Configuration.class, Map.of("address", "0000:03:00.0", "host_port", "tap0")),
+                bus,
+                memory,
+                null);
+
+        assertThat(present).hasSize(3);
+        assertThat(new SimulatedNetworkCards(bus).ports())
+                .allMatch(port -> port.virtualFunction().isPresent());
+    }
+
+    @Test
     void configurationHasTheDefaultsOfTheEmbeddedBus() {
         new Xl710Component(
-                configuration(Xl710Component.Configuration.class, Map.of("address", "0000:03:00.0")), bus, memory);
+                configuration(Xl710Component.Configuration.class, Map.of("address", "0000:03:00.0")),
+                bus,
+                memory,
+                null);
         new IgdComponent(
                 configuration(IgdComponent.Configuration.class, Map.of("address", "0000:00:02.0", "aperture", 16)),
                 bus,

@@ -1,7 +1,9 @@
 package vfio.sim;
 
 import java.util.List;
+import java.util.Optional;
 import vfio.pci.api.pci.PciAddress;
+import vfio.sim.xl710.Adapter;
 
 /** Models for tests. */
 final class Functions {
@@ -17,7 +19,8 @@ final class Functions {
     }
 
     static Xl710Pf pf() {
-        return new Xl710Pf(PF_ADDRESS, new HeapMemory.Factory(), 2, Xl710Options.DEFAULT);
+        AdapterPower power = new AdapterPower(() -> new Adapter("test", 4, 0x020003000000L, Optional.empty()));
+        return new Xl710Pf(PF_ADDRESS, new HeapMemory.Factory(), 2, Xl710Options.DEFAULT, power);
     }
 
     static Igd igd() {

@@ -1,12 +1,22 @@
 package vfio.sim.xl710;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Memory;
+import vfio.pci.api.device.PacketPort;
+import vfio.pci.api.device.VfioException;
 
 /** The physical function's side of a card: switch, link, and the engine that works for all virtual functions. */
 public final class Adapter implements AutoCloseable {
+    private static final Logger LOGGER = System.getLogger(Adapter.class.getPackageName());
+
     /** How many virtual functions a card has at most. */
     public static final int FUNCTIONS_MAXIMUM = VirtualSwitch.HOST;
 
@@ -27,6 +37,7 @@ public final class Adapter implements AutoCloseable {
     private final Frame frame = new Frame();
     private final @Nullable VirtualFunction[] functions = new @Nullable VirtualFunction[FUNCTIONS_MAXIMUM];
     private final Engine engine;
+    private final @Nullable HostPort host;
     private long raised;
     private volatile boolean linkUp = true;
 
@@ -35,13 +46,15 @@ public final class Adapter implements AutoCloseable {
      *
      * @param name for threads and the log
      * @param queuePairs of each virtual function, 1 to 16
+     * @param hostPort opens the link to the host; empty for none
      * @param addresses the MAC address of virtual function 0, its first byte in the high one of 48 bits; the others follow
      */
-    public Adapter(String name, int queuePairs, long addresses) {
+    public Adapter(String name, int queuePairs, long addresses, Optional<Supplier<PacketPort>> hostPort) {
         this.name = name;
         this.queuePairs = queuePairs;
         this.addresses = addresses;
         engine = new Engine("xl710 " + name, this::poll, this::needsPolling);
+        host = hostPort.map(this::plug).orElse(null);
     }
 
     /**
@@ -79,21 +92,29 @@ public final class Adapter implements AutoCloseable {
         engine.ring();
     }
 
-    /** Resets a virtual function, if there is one, as the physical function does; its driver is warned. */
-    public void resetFunction(int number) {
+    /** What is plugged in, by number. */
+    public List<PortStatus> ports() {
+        List<PortStatus> ports = new ArrayList<>();
         engine.call(() -> {
-            VirtualFunction function = functions[number];
-            if (function != null) {
-                function.resetByPhysicalFunction();
+            for (VirtualFunction function : functions) {
+                if (function != null) {
+                    ports.add(PortStatus.of(function, forwarding));
+                }
+            }
+            if (host != null) {
+                ports.add(PortStatus.of(host));
             }
         });
-        engine.ring();
+        return ports;
     }
 
     /** Powers off. */
     @Override
     public void close() {
         engine.close();
+        if (host != null) {
+            host.close();
+        }
     }
 
     String name() {
@@ -139,8 +160,21 @@ public final class Adapter implements AutoCloseable {
         functions[function.number()] = null;
     }
 
+    /** A host port that cannot be had is reported, and the card works without. */
+    private @Nullable HostPort plug(Supplier<PacketPort> opener) {
+        try {
+            HostPort port = new HostPort(opener.get(), this);
+            engine.call(() -> forwarding.plug(VirtualSwitch.HOST, port));
+            return port;
+        } catch (VfioException e) {
+            LOGGER.log(Level.ERROR, "{0} has no host port: {1}", name, e.getMessage());
+            return null;
+        }
+    }
+
     private boolean poll() {
-        boolean worked = false;
+        HostPort port = host;
+        boolean worked = port != null && port.poll();
         for (VirtualFunction function : functions) {
             if (function != null) {
                 worked |= function.poll();

@@ -24,6 +24,9 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     private static final int SHARE = 64;
 
     private static final long RESET_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+    /** How long a driver has to read that it will be reset; the reset clears the queue with the message. */
+    private static final long WARNING_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
     private static final int RSTAT_IN_PROGRESS = 0;
     private static final int RSTAT_ACTIVE = 2;
     private static final int EVENT_SIZE = 16;
@@ -47,6 +50,8 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     private boolean resetting;
     private boolean held;
     private long resetEnd;
+    private boolean warned;
+    private long warningEnd;
     private long dueVectors;
 
     /**
@@ -122,6 +127,12 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
         });
     }
 
+    /** The physical function resets it, after a warning to its driver. */
+    public void resetByHost() {
+        adapter.engine().call(this::warnOfReset);
+        ring();
+    }
+
     /** Takes the function out of the switch for good. */
     public void close() {
         adapter.engine().call(() -> {
@@ -171,7 +182,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
         if (held || !guest.isAttached()) {
             return false;
         }
-        return resetting || adminQueue.waiting() > 0 || (mapped && isTransmitting());
+        return resetting || warned || adminQueue.waiting() > 0 || (mapped && isTransmitting());
     }
 
     /** Does what there is to do, of every queue no more than its share. Returns whether there was anything. */
@@ -181,6 +192,10 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
         }
         if (resetting) {
             return endReset();
+        }
+        if (warned && System.nanoTime() - warningEnd >= 0) {
+            beginReset();
+            return true;
         }
         if (!busMaster.getAsBoolean()) {
             return false;
@@ -200,13 +215,12 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
         dueVectors = 0;
     }
 
-    /** The physical function resets it, after a warning. */
-    void resetByPhysicalFunction() {
-        if (!held && !resetting && guest.isAttached() && busMaster.getAsBoolean()) {
+    private void warnOfReset() {
+        if (!held && !resetting && !warned) {
             event(Virtchnl.EVENT_RESET_IMPENDING, 0, false, Virtchnl.PF_EVENT_SEVERITY_CERTAIN_DOOM);
-            pollAdminQueue();
+            warned = true;
+            warningEnd = System.nanoTime() + WARNING_NANOS;
         }
-        beginReset();
     }
 
     /** Tells the driver of the link, if it has introduced itself. */
@@ -374,6 +388,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
 
     private void clear() {
         resetRequested = false;
+        warned = false;
         dueVectors = 0;
         vsi.reset();
         adminQueue.reset();

@@ -50,6 +50,14 @@ final class VirtualSwitch {
         multicastPromiscuous = multicast ? multicastPromiscuous | bit : multicastPromiscuous & ~bit;
     }
 
+    boolean isUnicastPromiscuous(int port) {
+        return (unicastPromiscuous >>> port & 1) != 0;
+    }
+
+    boolean isMulticastPromiscuous(int port) {
+        return (multicastPromiscuous >>> port & 1) != 0;
+    }
+
     /** Sends a frame to whoever wants it. Returns whether anybody does. */
     boolean forward(int from, Frame frame) {
         long destination = frame.destination();
