@@ -40,6 +40,7 @@ class ArchitectureTest {
 
     private static final String API = "vfio.pci.api";
     private static final String LINUX = "vfio.linux";
+    private static final String USER = "vfio.user";
     private static final String MIGRATION = "migration.region";
     private static final String ANNOTATIONS = "org.osgi.annotation";
     private static final String NULLNESS = "org.jspecify.annotations";
@@ -58,12 +59,13 @@ class ArchitectureTest {
             new Bundle("vfio.pci.core", bundles(API), libraries(OSGI)),
             new Bundle(LINUX, bundles(API), libraries(OSGI, JNA)),
             new Bundle("vfio.sim", bundles(API), libraries(OSGI)),
-            new Bundle("vfio.user", bundles(API, LINUX), libraries(OSGI, JSON)),
+            new Bundle(USER, bundles(API, LINUX), libraries(OSGI, JSON)),
             new Bundle("vfio.pci.repository", bundles(API), libraries(OSGI, FILE_INSTALL)),
             new Bundle("vfio.shell", bundles(API), libraries(OSGI, GOGO, JDK_NET)),
             new Bundle(MIGRATION, bundles(API), libraries(ANNOTATIONS)),
             new Bundle("mediate.igd", bundles(API, MIGRATION), libraries(OSGI)),
-            new Bundle("mediate.i40e", bundles(API, MIGRATION), libraries(OSGI)));
+            new Bundle("mediate.i40e", bundles(API, MIGRATION), libraries(OSGI)),
+            new Bundle("vfio.iavf", bundles(API, LINUX, USER), libraries(ANNOTATIONS)));
 
     /** Modules that put the bundles together and may use everything; no bundle may use them. */
     private static final Set<String> ASSEMBLIES = Set.of("vfio.dist", "vfio.itest", "vfio.bench");
