@@ -1,5 +1,7 @@
 package vfio.bench;
 
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -44,6 +46,24 @@ record Settings(Path distribution, boolean quick, Optional<String> peerCpu) {
                     launcher + " is missing; build it with 'mvn package -pl vfio.dist -am' or name it with --dist DIR");
         }
         return launcher;
+    }
+
+    /**
+     * A copy of the distribution's configuration with other devices.
+     *
+     * @param copy a folder that is not there yet
+     * @param bus content of {@code bus.json}
+     * @return the folder
+     */
+    Path configurationWithBus(Path copy, String bus) throws IOException {
+        Files.createDirectory(copy);
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(distribution.resolve("etc"))) {
+            for (Path file : files) {
+                Files.copy(file, copy.resolve(file.getFileName().toString()));
+            }
+        }
+        Files.writeString(copy.resolve("bus.json"), bus);
+        return copy;
     }
 
     /** The command that runs another one where processes at the other end belong. */

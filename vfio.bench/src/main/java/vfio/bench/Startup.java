@@ -1,8 +1,6 @@
 package vfio.bench;
 
 import java.io.IOException;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** How long the distribution takes to get ready, and how much memory it has without clients. */
@@ -46,7 +44,7 @@ public final class Startup {
                 "live heap MiB");
         try (WorkFolder work = WorkFolder.create()) {
             measure(table, "3 devices", 3, etc);
-            measure(table, "64 devices", 64, copyWithBus(etc, work.resolve("etc"), BUS_64));
+            measure(table, "64 devices", 64, settings.configurationWithBus(work.resolve("etc"), BUS_64));
         }
         System.out.print(table);
         System.out.println("Median (lowest - highest). RSS counts shared pages in full, PSS their share.");
@@ -83,16 +81,5 @@ public final class Startup {
         if (!running.ready().startsWith("ready: " + devices + " devices")) {
             throw new IllegalStateException("expected " + devices + " devices, but the line is: " + running.ready());
         }
-    }
-
-    private static Path copyWithBus(Path etc, Path copy, String bus) throws IOException {
-        Files.createDirectory(copy);
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(etc)) {
-            for (Path file : files) {
-                Files.copy(file, copy.resolve(file.getFileName().toString()));
-            }
-        }
-        Files.writeString(copy.resolve("bus.json"), bus);
-        return copy;
     }
 }

@@ -1,0 +1,142 @@
+package vfio.bench;
+
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import vfio.iavf.DriverOptions;
+import vfio.iavf.FrameHandler;
+import vfio.iavf.QueueSettings;
+import vfio.iavf.ReceiveQueue;
+import vfio.iavf.RegisterPath;
+import vfio.iavf.TransmitOffload;
+import vfio.iavf.TransmitQueue;
+import vfio.iavf.VirtualFunctionDriver;
+import vfio.user.client.VfioUserClient;
+
+/** Two virtual functions with a driver that polls, on the caller's thread: one sends, the other receives. */
+final class PacketPair implements AutoCloseable {
+    /** Frames on their way, fewer than a ring has descriptors, so that none is dropped. */
+    private static final int WINDOW = 384;
+
+    private static final int BATCH = 32;
+    private static final int MAC_LENGTH = 14;
+    private static final int PLACE_SIZE = 2048;
+    private static final long PATIENCE_NANOS = 10_000_000_000L;
+
+    private final VfioUserClient[] clients = new VfioUserClient[2];
+    private final VirtualFunctionDriver[] drivers = new VirtualFunctionDriver[2];
+    private long receivedBytes;
+    private final FrameHandler counter = frame -> receivedBytes += frame.length();
+
+    private PacketPair() {}
+
+    /** Brings both functions up. */
+    static PacketPair open(Path sender, Path receiver, RegisterPath registers, long iova) {
+        PacketPair pair = new PacketPair();
+        boolean opened = false;
+        try {
+            pair.open(0, sender, registers, iova);
+            pair.open(1, receiver, registers, iova);
+            opened = true;
+            return pair;
+        } finally {
+            if (!opened) {
+                pair.abandon();
+            }
+        }
+    }
+
+    /**
+     * Sends frames and receives them all.
+     *
+     * @param size bytes of a frame without FCS, 60 to 1514
+     * @return nanoseconds
+     */
+    long transfer(int size, int frames) {
+        VirtualFunctionDriver from = drivers[0];
+        long mark = from.memory().mark();
+        long place = from.memory().allocate(PLACE_SIZE, PLACE_SIZE);
+        ByteBuffer header = ByteBuffer.allocate(MAC_LENGTH);
+        drivers[1].mac().put(header, 0);
+        from.mac().put(header, 6);
+        header.putShort(12, (short) 0x88b5);
+        from.memory().bytes().put(place, header);
+
+        long address = from.memory().address(place);
+        TransmitQueue transmit = from.transmitQueue(0);
+        ReceiveQueue receive = drivers[1].receiveQueue(0);
+        receivedBytes = 0;
+        int sent = 0;
+        int received = 0;
+        long start = System.nanoTime();
+        long last = start;
+        while (received < frames) {
+            transmit.reclaim();
+            int room = Math.min(frames - sent, Math.min(transmit.free(), WINDOW - (sent - received)));
+            if (room >= BATCH || room == frames - sent) {
+                for (int frame = 0; frame < room; frame++) {
+                    transmit.post(address, size, TransmitOffload.NONE);
+                }
+                transmit.kick();
+                sent += room;
+            }
+            int now = receive.poll(counter, BATCH);
+            received += now;
+            if (now == 0) {
+                Thread.onSpinWait();
+                if (System.nanoTime() - last > PATIENCE_NANOS) {
+                    throw new IllegalStateException(received + " of " + sent + " frames arrived, and then no more");
+                }
+            } else {
+                last = System.nanoTime();
+            }
+        }
+        long nanos = System.nanoTime() - start;
+        if (receivedBytes != (long) size * frames) {
+            throw new IllegalStateException(
+                    receivedBytes + " bytes arrived of " + frames + " frames with " + size + " bytes");
+        }
+        while (!transmit.isIdle()) {
+            transmit.reclaim();
+        }
+        from.memory().release(mark);
+        return nanos;
+    }
+
+    private void open(int index, Path socket, RegisterPath registers, long iova) {
+        clients[index] = VfioUserClient.connect(socket);
+        drivers[index] = VirtualFunctionDriver.attach(
+                clients[index],
+                DriverOptions.DEFAULT
+                        .withRegisters(registers)
+                        .withInterrupts(false)
+                        .withCanaries(false)
+                        .withMemory(iova, 16 << 20));
+        drivers[index].probe();
+        drivers[index].open(QueueSettings.DEFAULT);
+    }
+
+    private void abandon() {
+        for (VirtualFunctionDriver driver : drivers) {
+            if (driver != null) {
+                driver.abandon();
+            }
+        }
+        disconnect();
+    }
+
+    private void disconnect() {
+        for (VfioUserClient client : clients) {
+            if (client != null) {
+                client.close();
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        for (VirtualFunctionDriver driver : drivers) {
+            driver.close();
+        }
+        disconnect();
+    }
+}
