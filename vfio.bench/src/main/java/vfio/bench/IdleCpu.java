@@ -48,6 +48,7 @@ public final class IdleCpu {
     private record Up(VfioUserClient client, VirtualFunctionDriver driver) implements AutoCloseable {
         static Up bring(Path socket, RegisterPath registers) {
             VfioUserClient client = VfioUserClient.connect(socket);
+            client.reset();
             VirtualFunctionDriver driver = VirtualFunctionDriver.attach(
                     client,
                     DriverOptions.DEFAULT

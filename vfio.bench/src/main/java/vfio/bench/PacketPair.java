@@ -104,6 +104,7 @@ final class PacketPair implements AutoCloseable {
 
     private void open(int index, Path socket, RegisterPath registers, long iova) {
         clients[index] = VfioUserClient.connect(socket);
+        clients[index].reset();
         drivers[index] = VirtualFunctionDriver.attach(
                 clients[index],
                 DriverOptions.DEFAULT

@@ -51,11 +51,17 @@ final class AdminReceiveQueue {
     }
 
     boolean enabled() {
+        return (registers.read(VfRegister.VF_ARQLEN1) & VfRegister.LEN_ENABLE) != 0;
+    }
+
+    /** What the device reports, {@link VfRegister#LEN_ERRORS}; clears it. */
+    int takeErrors() {
         int length = registers.read(VfRegister.VF_ARQLEN1);
-        if ((length & VfRegister.LEN_ERRORS) != 0) {
-            throw new DeviceViolation("VF_ARQLEN1 reports an error: " + hex(length));
+        int errors = length & VfRegister.LEN_ERRORS;
+        if (errors != 0) {
+            registers.write(VfRegister.VF_ARQLEN1, length & ~errors);
         }
-        return (length & VfRegister.LEN_ENABLE) != 0;
+        return errors;
     }
 
     /** The next message; null if there is none. */

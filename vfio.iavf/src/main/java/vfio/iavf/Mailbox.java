@@ -58,6 +58,11 @@ final class Mailbox {
         return receiveQueue.enabled();
     }
 
+    /** Errors that the device reports in its registers, which this clears. */
+    int takeErrors() {
+        return receiveQueue.takeErrors();
+    }
+
     /** Sends a request and waits for its reply, whatever its status. */
     Message request(int opcode, ByteBuffer payload) {
         service();

@@ -13,6 +13,8 @@ import vfio.linux.MappedMemory;
 public final class TransmitQueue {
     static final int RING_ALIGNMENT = 4096;
 
+    private static final int SHORTEST_FRAME = 17;
+
     private final RegisterSpace registers;
     private final MappedMemory bytes;
     private final int tailRegister;
@@ -106,7 +108,8 @@ public final class TransmitQueue {
     }
 
     /**
-     * Copies a frame into buffers of the queue, one for each descriptor, and posts it.
+     * Copies a frame into buffers of the queue, one for each descriptor, and posts it. The hardware pads frames, but does not
+     * take any shorter than 17 bytes, so these get zeros here.
      *
      * @param frame from position to limit, at least one byte; the position advances if there was room
      * @return whether there was room
@@ -123,6 +126,9 @@ public final class TransmitQueue {
             long buffer = (long) next * bufferSize;
             bytes.put(buffers + buffer, frame.limit(frame.position() + length));
             frame.limit(end);
+            for (; length < SHORTEST_FRAME && fragments == 1; length++) {
+                bytes.putByte(buffers + buffer + length, (byte) 0);
+            }
             fragment(buffersAddress + buffer, length, offload, frame.position() == end);
         }
         return true;

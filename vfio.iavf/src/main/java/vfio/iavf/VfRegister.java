@@ -29,7 +29,9 @@ public final class VfRegister {
     /** State of a reset, in its low two bits. */
     public static final int VFGEN_RSTAT = 0x8800;
 
-    /** In VF_ATQLEN1 and VF_ARQLEN1: an error of the function, an overflow, a critical error. */
+    /** In VF_ATQLEN1 and VF_ARQLEN1: the function has done what it must not do. */
+    public static final int LEN_VFE = 1 << 28;
+    /** In VF_ATQLEN1 and VF_ARQLEN1: that, an overflow, a critical error. */
     public static final int LEN_ERRORS = 0x7000_0000;
     /** In VF_ATQLEN1 and VF_ARQLEN1: the queue is in use. */
     public static final int LEN_ENABLE = 0x8000_0000;

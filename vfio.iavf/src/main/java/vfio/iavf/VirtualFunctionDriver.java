@@ -232,6 +232,14 @@ public final class VirtualFunctionDriver implements AutoCloseable {
         return events.awaitLink(up, timeout);
     }
 
+    /**
+     * Errors that the device has reported since the last time, some of {@link VfRegister#LEN_ERRORS}; 0 as long as the driver
+     * has done nothing wrong.
+     */
+    public int takeErrors() {
+        return mailbox.takeErrors();
+    }
+
     /** Has frames for an address delivered. */
     public void addAddress(MacAddress address) {
         filter().add(address);

@@ -63,6 +63,15 @@ class TransmitQueueTest {
     }
 
     @Test
+    void shortFramesArePaddedToWhatTheHardwareTakes() {
+        queue.send(ByteBuffer.wrap(new byte[16]), TransmitOffload.NONE);
+        queue.send(ByteBuffer.wrap(new byte[18]), TransmitOffload.NONE);
+
+        assertThat(command(0)).isEqualTo(0x70L | 17L << 34);
+        assertThat(command(1)).isEqualTo(0x70L | 18L << 34);
+    }
+
+    @Test
     void nothingIsShownBeforeKick() {
         queue.post(FRAME, 60, TransmitOffload.NONE);
         assertThat(registers.read(0xc)).isZero();

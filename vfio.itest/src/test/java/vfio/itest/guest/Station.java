@@ -36,12 +36,13 @@ final class Station implements AutoCloseable {
         this.interrupts = interrupts;
     }
 
-    /** Connects to a function and probes it. */
+    /** Connects to a function, resets it as a VMM does for its guest, and probes it. */
     static Station probe(Path socket, DriverOptions options) {
         VfioUserClient client = VfioUserClient.connect(socket, ClientOptions.DEFAULT.withDynamicTrap(true));
         VirtualFunctionDriver driver = null;
         boolean probed = false;
         try {
+            client.reset();
             driver = VirtualFunctionDriver.attach(client, options);
             driver.probe();
             probed = true;

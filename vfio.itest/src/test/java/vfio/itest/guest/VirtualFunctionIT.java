@@ -539,6 +539,26 @@ class VirtualFunctionIT {
     }
 
     @Test
+    void functionOfClientThatVanishedIsAsNew() {
+        for (int round = 0; round < 3; round++) {
+            Station vanished = open(FIRST);
+            vanished.post(Packet.plain(MacAddress.BROADCAST, vanished.mac(), 1000, round), TransmitOffload.NONE);
+            vanished.driver().transmitQueue(0).kick();
+            vanished.driver().addAddress(new MacAddress(0x0200_0000_0077L));
+            vanished.abandon();
+            Awaitility.await().atMost(SOON).until(() -> runtime.user(FIRST).equals("nobody"));
+        }
+        try (Station first = open(FIRST);
+                Station second = open(SECOND)) {
+            second.send(Packet.plain(new MacAddress(0x0200_0000_0077L), second.mac(), 100, 1));
+            assertQuiet(first);
+            byte[] frame = Packet.plain(first.mac(), second.mac(), 100, 2);
+            second.send(frame);
+            assertThat(first.receiveOne()).isEqualTo(frame);
+        }
+    }
+
+    @Test
     void functionLevelResetLeavesFunctionUsable() {
         try (Station first = open(FIRST);
                 Station second = open(SECOND)) {
@@ -565,6 +585,9 @@ class VirtualFunctionIT {
             first.send(Packet.plain(second.mac(), first.mac(), 100, 1));
             assertQuiet(first, second, third);
             assertThat(queue.reclaim()).isZero();
+            assertThat(first.driver().takeErrors()).isEqualTo(VfRegister.LEN_VFE);
+            assertThat(first.driver().takeErrors()).isZero();
+            assertThat(second.driver().takeErrors()).isZero();
 
             byte[] between = Packet.plain(third.mac(), second.mac(), 100, 2);
             second.send(between);
