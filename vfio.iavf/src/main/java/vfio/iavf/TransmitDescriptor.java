@@ -25,7 +25,7 @@ final class TransmitDescriptor {
     /** Most bytes of one buffer. */
     static final int BUFFER_MAXIMUM = (1 << 14) - 1;
 
-    static final long CONTEXT_TSO = 1L << (CMD_SHIFT + 4);
+    static final long CONTEXT_TSO = 1L << CMD_SHIFT;
     static final int TSO_LENGTH_SHIFT = 30;
     static final int MSS_SHIFT = 50;
 

@@ -36,7 +36,7 @@ class TransmitQueueTest {
         assertThat(command(0)).isEqualTo(0x70L | 1514L << 34);
         assertThat(command(1)).isEqualTo(0x17a9_4287_1670L);
         assertThat(address(2)).isZero();
-        assertThat(command(2)).isEqualTo(0x16d0_088e_0000_0101L);
+        assertThat(command(2)).isEqualTo(0x16d0_088e_0000_0011L);
         assertThat(command(3)).isEqualTo(0x1_4287_1670L | 8814L << 34);
     }
 

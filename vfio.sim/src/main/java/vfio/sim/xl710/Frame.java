@@ -1,6 +1,7 @@
 package vfio.sim.xl710;
 
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /** A frame on its way through the switch, with what is known of it. A flyweight over the buffer of whoever sends it. */
 final class Frame {
@@ -13,7 +14,7 @@ final class Frame {
     private int offset;
     private int length;
     private boolean local;
-    private boolean checksumComputed;
+    private @Nullable TransmitOffload offload;
     private boolean classified;
     private long status;
 
@@ -24,14 +25,14 @@ final class Frame {
      * @param start of the destination address
      * @param count bytes without the frame check sequence, at least those of the header
      * @param fromFunction whether a function of the card sent it
-     * @param computed whether its L4 checksum has just been computed here
+     * @param sender what was done to it here; null if nothing was
      */
-    Frame at(ByteBuffer buffer, int start, int count, boolean fromFunction, boolean computed) {
+    Frame at(ByteBuffer buffer, int start, int count, boolean fromFunction, @Nullable TransmitOffload sender) {
         bytes = buffer;
         offset = start;
         length = count;
         local = fromFunction;
-        checksumComputed = computed;
+        offload = sender;
         classified = false;
         return this;
     }
@@ -72,7 +73,8 @@ final class Frame {
     private void classify() {
         if (!classified) {
             headers.parse(bytes, offset, length);
-            status = classification.classify(bytes, headers, checksumComputed);
+            boolean computed = offload != null && offload.computed(headers);
+            status = classification.classify(bytes, headers, computed);
             classified = true;
         }
     }

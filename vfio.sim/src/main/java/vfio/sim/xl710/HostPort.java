@@ -96,7 +96,7 @@ final class HostPort implements SwitchPort, AutoCloseable {
     }
 
     private void forward(int length) {
-        Frame received = adapter.frame().at(frame, 0, length, false, false);
+        Frame received = adapter.frame().at(frame, 0, length, false, null);
         statistics.sent(CastType.of(received.destination()), length);
         adapter.forwarding().forward(VirtualSwitch.HOST, received);
     }

@@ -15,11 +15,6 @@ final class TransmitDescriptor {
     private static final int COMMAND_DUMMY = 1 << 4;
     private static final int CONTEXT_SEGMENTATION = 1;
 
-    private static final TransmitIpType[] IP_TYPES = {
-        TransmitIpType.NONE, TransmitIpType.IPV6, TransmitIpType.IPV4, TransmitIpType.IPV4_WITH_CHECKSUM
-    };
-    private static final L4Protocol[] L4_TYPES = {L4Protocol.NONE, L4Protocol.TCP, L4Protocol.SCTP, L4Protocol.UDP};
-
     private long address;
     private long control;
 
@@ -58,7 +53,7 @@ final class TransmitDescriptor {
 
     /** What a data descriptor says of headers and checksums; that of the first counts for the packet. */
     void offloads(TransmitRequest request) {
-        request.checksums(IP_TYPES[command() >>> 5 & 3], L4_TYPES[command() >>> 8 & 3]);
+        request.checksums(TransmitIpType.ofCode(command() >>> 5 & 3), L4Protocol.ofCode(command() >>> 8 & 3));
         request.headers(
                 2 * ((int) (control >>> 16) & 0x7f),
                 4 * ((int) (control >>> 23) & 0x7f),

@@ -12,8 +12,8 @@ final class TransmitPath {
     /** The longest packet: 64 KiB to segment, with headers. */
     static final int PACKET_MAXIMUM = 0x1_0000 + 256;
 
-    /** The longest frame. */
-    static final int FRAME_MAXIMUM = 9728;
+    /** The longest frame without its check sequence. */
+    static final int FRAME_MAXIMUM = TransmitOffload.MAXIMUM_FRAME;
 
     private static final int CACHED = 64;
     private static final int DESCRIPTOR = TransmitQueue.DESCRIPTOR;
@@ -27,7 +27,6 @@ final class TransmitPath {
     private final TransmitRequest request = new TransmitRequest();
     private final TransmitOffload offload = new TransmitOffload();
 
-    private boolean computedChecksum;
     private int cachedFrom;
     private int cachedCount;
 
@@ -58,9 +57,9 @@ final class TransmitPath {
         return queue.head != before;
     }
 
-    /** Whether the L4 checksum of the frame that the sink has just got was computed here. */
-    boolean computedChecksum() {
-        return computedChecksum;
+    /** What was done to the frame that the sink has just got. */
+    TransmitOffload offload() {
+        return offload;
     }
 
     private void sendPacket(GuestAccess guest, TransmitQueue queue, int tail, FrameSink sink)
@@ -116,11 +115,7 @@ final class TransmitPath {
 
     private void emit(int length, FrameSink sink) throws MaliciousDriverException {
         packet.clear();
-        if (!request.isSegmented() && length > FRAME_MAXIMUM) {
-            throw new MaliciousDriverException("it sends a frame of " + length + " bytes");
-        }
-        computedChecksum = request.l4Protocol() != L4Protocol.NONE;
-        if (length < Frame.HEADER || !offload.send(request, packet, 0, length, sink)) {
+        if (!offload.send(request, packet, 0, length, sink)) {
             throw new MaliciousDriverException("a packet of " + length + " bytes does not fit to " + request);
         }
     }

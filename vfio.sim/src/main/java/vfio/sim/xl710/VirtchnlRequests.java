@@ -8,6 +8,9 @@ import java.nio.ByteOrder;
  * anything is done. Layouts are those of the Linux {@code virtchnl.h}. For the engine's thread.
  */
 final class VirtchnlRequests {
+    /** Bytes of the frame check sequence, which a driver counts as part of a frame here. */
+    private static final int CHECK_SEQUENCE = 4;
+
     private static final int REPLY_MAXIMUM = 128;
     private static final int QUEUE_PAIRS = 8;
     private static final int QUEUE_PAIR = 64;
@@ -87,7 +90,7 @@ final class VirtchnlRequests {
         vsi.capabilities = (asks ? request.getInt(0) : Virtchnl.VF_OFFLOAD_L2) & OFFERED;
         vsi.active = true;
         answer.putShort((short) 1).putShort((short) vsi.queuePairs()).putShort((short) vsi.vectors());
-        answer.putShort((short) TransmitPath.FRAME_MAXIMUM);
+        answer.putShort((short) (TransmitPath.FRAME_MAXIMUM + CHECK_SEQUENCE));
         answer.putInt(vsi.capabilities).putInt(ReceiveSideScaling.KEY_SIZE).putInt(ReceiveSideScaling.TABLE_SIZE);
         answer.putShort((short) vsi.id()).putShort((short) vsi.queuePairs());
         answer.putInt(Virtchnl.VSI_SRIOV).putShort((short) 0);

@@ -254,7 +254,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     @Override
     public void frame(ByteBuffer bytes, int offset, int length) {
         Frame frame = adapter.frame()
-                .at(bytes, offset, length, true, adapter.transmitPath().computedChecksum());
+                .at(bytes, offset, length, true, adapter.transmitPath().offload());
         statistics.sent(CastType.of(frame.destination()), length);
         adapter.forwarding().forward(number, frame);
     }
