@@ -61,7 +61,7 @@ final class HostPort implements SwitchPort, AutoCloseable {
                     break;
                 }
                 count++;
-                if (length >= Frame.HEADER) {
+                if (length >= Frame.HEADER && adapter.isLinkUp()) {
                     forward(length);
                 }
             }

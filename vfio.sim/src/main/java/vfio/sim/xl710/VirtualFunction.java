@@ -253,6 +253,10 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     /** A frame that one of its queues sends. */
     @Override
     public void frame(ByteBuffer bytes, int offset, int length) {
+        if (!adapter.isLinkUp()) {
+            statistics.add(Statistics.Counter.TX_DISCARDS, 1);
+            return;
+        }
         Frame frame = adapter.frame()
                 .at(bytes, offset, length, true, adapter.transmitPath().offload());
         statistics.sent(CastType.of(frame.destination()), length);
@@ -348,7 +352,6 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     }
 
     private void malicious(String consequence, MaliciousDriverException event) {
-        maliciousEvents.increment();
         LOGGER.log(
                 Level.WARNING,
                 "{0} VF {1}: malicious driver event, {2}: {3}",
@@ -357,6 +360,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
                 consequence,
                 event.getMessage());
         adminQueue.reportError();
+        maliciousEvents.increment();
     }
 
     private void event(int event, int speed, boolean up, int severity) {
