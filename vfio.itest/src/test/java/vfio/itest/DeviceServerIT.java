@@ -1,6 +1,7 @@
 package vfio.itest;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.ops4j.pax.exam.CoreOptions.options;
 
 import java.io.IOException;
@@ -12,15 +13,29 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.Test;
 import org.ops4j.pax.exam.Configuration;
 import org.ops4j.pax.exam.Option;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleException;
+import org.osgi.framework.ServiceRegistration;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.RegionAccess;
+import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.DeviceServer;
 import vfio.pci.api.manage.DeviceServer.Endpoint;
+import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.MediateOps;
+import vfio.pci.api.mediate.Mediation;
 import vfio.pci.api.pci.PciAddress;
+import vfio.pci.api.pci.PciRegion;
+import vfio.user.client.ClientOptions;
+import vfio.user.client.VfioUserClient;
 
 /** The sockets of the devices: they come and go with them, and belong to nobody else. */
 public class DeviceServerIT extends InFramework {
@@ -83,6 +98,32 @@ public class DeviceServerIT extends InFramework {
         }
     }
 
+    /** A driver that never returns costs its device; its client hears of it, and others get the device again. */
+    @Test
+    public void aClientThatIsInsideAStuckDriverIsDisconnectedAndTheNextIsServed() throws Exception {
+        insertIgd(IGD);
+        awaitSockets(IGD);
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        ServiceRegistration<MediateOps> driver =
+                register("stuck", 100, context -> Decision.accept(stuckInRead(inside, go)));
+        try (VfioUserClient client = connect(IGD)) {
+            CompletableFuture<Integer> read = CompletableFuture.supplyAsync(() -> client.readInt(PciRegion.CONFIG, 0));
+            assertThat(inside.await(20, TimeUnit.SECONDS)).isTrue();
+            driver.unregister();
+
+            assertThatThrownBy(() -> read.get(20, TimeUnit.SECONDS))
+                    .cause()
+                    .isInstanceOfSatisfying(
+                            VfioException.class, e -> assertThat(e.errno()).isEqualTo(Errno.ENOTCONN));
+            try (VfioUserClient next = connect(IGD)) {
+                assertThat(next.readInt(PciRegion.CONFIG, 0)).isEqualTo(0x5927_8086);
+            }
+        } finally {
+            go.countDown();
+        }
+    }
+
     @Test
     public void theSocketsGoWithTheBundle() throws BundleException {
         insertIgd(IGD);
@@ -112,6 +153,25 @@ public class DeviceServerIT extends InFramework {
         try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(socket(IGD)))) {
             assertThat(client.isConnected()).isTrue();
         }
+    }
+
+    private static Mediation stuckInRead(CountDownLatch inside, CountDownLatch go) {
+        return new Mediation() {
+            @Override
+            public Result read(RegionAccess access) {
+                inside.countDown();
+                try {
+                    go.await();
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+                throw new VfioException(Errno.ENODEV, "too late");
+            }
+        };
+    }
+
+    private VfioUserClient connect(String address) {
+        return VfioUserClient.connect(socket(address), ClientOptions.DEFAULT.withTimeout(Duration.ofSeconds(20)));
     }
 
     /** Exactly these devices have endpoints, and sockets in the folder. */

@@ -4,20 +4,27 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.LockSupport;
 import vfio.linux.Poller;
 
-/** The one thread that waits at all sockets. */
+/** The one thread that waits at all sockets, and looks every now and then for connections that are stuck. */
 final class Acceptor implements AutoCloseable {
     private static final Logger LOGGER = System.getLogger(Acceptor.class.getPackageName());
-    private static final Duration ROUND = Duration.ofSeconds(60);
+
+    /** How often connections are looked at, and so how long a call may take to come back from a device that was closed. */
+    private static final Duration ROUND = Duration.ofSeconds(1);
+
     private static final Duration RETRY = Duration.ofMillis(100);
     private static final Duration GOODBYE = Duration.ofSeconds(2);
 
     private final Poller<DeviceSocket> poller = new Poller<>();
+    private final Set<DeviceSocket> sockets = ConcurrentHashMap.newKeySet();
     private final Thread thread = new Thread(this::run, "vfio-user acceptor");
     private volatile boolean closed;
     private boolean failing;
+    private long lastLook = System.nanoTime();
 
     void start() {
         thread.setDaemon(true);
@@ -25,10 +32,12 @@ final class Acceptor implements AutoCloseable {
     }
 
     void add(DeviceSocket deviceSocket) {
+        sockets.add(deviceSocket);
         poller.add(deviceSocket.listener(), deviceSocket);
     }
 
     void remove(DeviceSocket deviceSocket) {
+        sockets.remove(deviceSocket);
         poller.remove(deviceSocket.listener());
     }
 
@@ -56,10 +65,19 @@ final class Acceptor implements AutoCloseable {
 
     private List<DeviceSocket> ready() {
         try {
+            lookForStuck();
             return poller.await(ROUND);
         } catch (RuntimeException | Error e) {
             waitAfter(e);
             return List.of();
+        }
+    }
+
+    private void lookForStuck() {
+        long now = System.nanoTime();
+        if (now - lastLook >= ROUND.toNanos()) {
+            lastLook = now;
+            sockets.forEach(DeviceSocket::endIfStuck);
         }
     }
 

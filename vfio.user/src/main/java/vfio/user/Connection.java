@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import vfio.linux.Descriptor;
 import vfio.linux.NativeBuffer;
@@ -38,7 +39,14 @@ final class Connection {
     private final String client;
     private volatile boolean leaving;
     private volatile @Nullable ClientMessages memory;
+    private volatile @Nullable OpenDevice device;
     private final Timeouts timeouts;
+
+    /** Goes up when a command begins and when it ends, so it is odd while one is being executed. */
+    private final AtomicLong steps = new AtomicLong();
+
+    /** What {@link #steps} was when {@link #endIfStuck} looked last. */
+    private long stepsSeen;
 
     /**
      * @param socket owned from now on
@@ -78,6 +86,33 @@ final class Connection {
         return leaving || socket.hungUp();
     }
 
+    /**
+     * Whether the core has closed the device under the connection. As long as the connection's thread comes back from calls
+     * it tells the client so, by ENODEV, and the connection goes on.
+     */
+    boolean hasLostDevice() {
+        OpenDevice own = device;
+        return own != null
+                && manager.opened(address).filter(open -> open == own).isEmpty();
+    }
+
+    /**
+     * Ends the connection if its device is lost and its thread is still where it was when this was called last: whoever is
+     * inside a driver that does not return cannot tell the client. One thread calls this, every now and then.
+     */
+    void endIfStuck() {
+        long now = steps.get();
+        if ((now & 1) != 0 && now == stepsSeen && hasLostDevice() && !leaving()) {
+            LOGGER.log(
+                    Level.WARNING,
+                    "{0}: the connection of {1} is ended: the device was closed, and a call to it does not return",
+                    address,
+                    client);
+            end();
+        }
+        stepsSeen = now;
+    }
+
     private void negotiateAndServe(MessageChannel channel, NativeBuffer reply) {
         socket.receiveTimeout(timeouts.negotiation());
         if (!channel.receive()) {
@@ -90,6 +125,7 @@ final class Connection {
                     OpenDevice device =
                             manager.open(address, "vfio-user " + client, memory, features(outcome.agreed()))) {
                 this.memory = memory;
+                this.device = device;
                 Negotiation.answer(channel, reply, outcome, memory);
                 answered = true;
                 socket.receiveTimeout(Duration.ZERO);
@@ -98,6 +134,7 @@ final class Connection {
                 } finally {
                     // A device may be sending to a client that does not read.
                     end();
+                    this.device = null;
                 }
             }
         } catch (VfioException e) {
@@ -142,7 +179,7 @@ final class Connection {
         int command = header.getShort(Header.COMMAND) & 0xffff;
         boolean wantsReply = (flags & Header.FLAGS_NO_REPLY) == 0;
         try {
-            int size = Dispatcher.dispatch(session, command);
+            int size = dispatch(session, command);
             List<Descriptor> attached = session.takeAttached();
             if (wantsReply) {
                 channel.send(reply, messageId, command, Header.FLAGS_TYPE_REPLY, 0, size, attached);
@@ -159,6 +196,15 @@ final class Connection {
             if (wantsReply) {
                 sendError(channel, reply, Errno.EIO);
             }
+        }
+    }
+
+    private int dispatch(Session session, int command) {
+        steps.getAndIncrement();
+        try {
+            return Dispatcher.dispatch(session, command);
+        } finally {
+            steps.getAndIncrement();
         }
     }
 

@@ -35,7 +35,7 @@ final class DeviceSocket implements AutoCloseable {
 
     private record Client(Connection connection, Thread thread) {
         boolean isServed() {
-            return thread.isAlive() && !connection.leaving();
+            return thread.isAlive() && !connection.leaving() && !connection.hasLostDevice();
         }
 
         boolean join() {
@@ -74,7 +74,8 @@ final class DeviceSocket implements AutoCloseable {
 
     /**
      * Takes the next client that waits at the socket, if one does. It is refused at once while another has the device: a VMM
-     * that has to wait for an answer blocks its guest. Whoever comes while the last one is just leaving waits for that.
+     * that has to wait for an answer blocks its guest. Whoever comes while the last one is just leaving waits for that; one
+     * whose device was closed by the core has to leave then.
      */
     synchronized void accept() {
         UnixSocket socket = closed ? null : listener.acceptIfPending().orElse(null);
@@ -88,6 +89,13 @@ final class DeviceSocket implements AutoCloseable {
             if (!served) {
                 socket.close();
             }
+        }
+    }
+
+    /** See {@link Connection#endIfStuck}. */
+    synchronized void endIfStuck() {
+        if (current != null) {
+            current.connection().endIfStuck();
         }
     }
 
@@ -136,6 +144,9 @@ final class DeviceSocket implements AutoCloseable {
         if (waiting.get() == QUEUE_MAXIMUM || (previous != null && previous.isServed())) {
             LOGGER.log(Level.INFO, "{0}: {1} was refused, the device has a client", device.address(), client);
             return false;
+        }
+        if (previous != null && previous.connection().hasLostDevice()) {
+            previous.connection().end();
         }
         start(new Connection(manager, device.address(), socket, peer, timeouts), previous);
         return true;

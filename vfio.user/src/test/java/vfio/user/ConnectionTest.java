@@ -84,6 +84,47 @@ class ConnectionTest {
         assertThat(read.get(20, TimeUnit.SECONDS)).isZero();
     }
 
+    /** A driver that never returns costs its device, which the core closes under the call. */
+    @Test
+    void endsAConnectionWhoseDeviceIsClosedUnderACallThatDoesNotReturn() {
+        RawClient first = server.raw().negotiated();
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        server.device().beforeRead = access -> {
+            inside.countDown();
+            awaitQuietly(go);
+            throw new VfioException(Errno.ENODEV, "the device was failed");
+        };
+        first.send(
+                2,
+                Command.REGION_READ,
+                new Data().u64(0).u32(FakeDevice.TRAPPED, 4).bytes());
+        awaitQuietly(inside);
+
+        server.device().close();
+
+        assertThat(first.receive()).as("end of the connection").isNull();
+        assertAlive(server.connect());
+        assertThat(connectionThreads())
+                .as("the new one, and the one that is inside")
+                .isEqualTo(2);
+        go.countDown();
+        eventually(() -> assertThat(connectionThreads()).isEqualTo(1));
+    }
+
+    /** It is told what has become of its device until somebody else wants that. */
+    @Test
+    void aClientWhoseDeviceWasClosedHasItsConnectionUntilTheNextComes() {
+        RawClient first = server.raw().negotiated();
+        server.device().failure = new VfioException(Errno.ENODEV, "the device was failed");
+
+        server.device().close();
+
+        first.exchange(2, Command.DEVICE_RESET, new byte[0]).isRefused(2, Errno.ENODEV);
+        assertAlive(server.connect());
+        assertThat(first.receive()).as("end of the connection").isNull();
+    }
+
     /** All of them have left when the first gives the device back; but each costs a thread until then. */
     @Test
     void refusesWhoComesWhenTooManyWaitForEachOtherToEnd() {
