@@ -104,6 +104,34 @@ public class UpdateIT extends InFramework {
         assertConnected();
     }
 
+    /** The annotation is for loading on demand; what counts for an update is that devices can be handed over. */
+    @Test
+    public void aBundleOfAnotherVendorIsUpdatedAsLongAsItOffersADriver() throws Exception {
+        Path file = Files.createTempFile("acme", ".jar");
+        Bundle acme = null;
+        try {
+            BundleCopy.of("mediate.igd")
+                    .header("Bundle-SymbolicName", "acme")
+                    .header("Bundle-Vendor", "Acme")
+                    .header("Provide-Capability", null)
+                    .write(file);
+            acme = context.installBundle(file.toUri().toString());
+            acme.start();
+            assertThat(shell.run("vfio:update acme")).startsWith("acme is updated to ");
+            assertThat(stopped).containsExactly("acme");
+
+            acme.stop();
+            assertThat(shell.error("vfio:update acme"))
+                    .contains("services that open devices stand on may come from it");
+        } finally {
+            if (acme != null) {
+                acme.uninstall();
+            }
+            Files.delete(file);
+        }
+        assertConnected();
+    }
+
     @Test
     public void theUpdaterIsUpdatedToo() {
         assertThat(shell.run("vfio:update vfio.pci.repository")).contains("vfio.pci.repository is updated to ");

@@ -1,5 +1,6 @@
 package vfio.shell;
 
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -9,9 +10,11 @@ import java.util.stream.Collectors;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.Constants;
+import org.osgi.framework.ServiceReference;
 import org.osgi.framework.wiring.BundleRevision;
 import org.osgi.framework.wiring.FrameworkWiring;
 import vfio.pci.api.manage.OpenDevice;
+import vfio.pci.api.mediate.MediateOps;
 import vfio.pci.api.mediate.Mediates;
 
 /** What may be updated while devices are open: what no open device stands on. */
@@ -73,9 +76,18 @@ final class UpdateSafety {
         return BundleRow.header(bundle, VENDOR).equals(BundleRow.header(context.getBundle(), VENDOR));
     }
 
+    /** Whether devices that it serves are handed over when it goes: it says that it mediates, or it does. */
     private static boolean isVendorBundle(Bundle bundle) {
         BundleRevision revision = bundle.adapt(BundleRevision.class);
         return revision != null
-                && !revision.getDeclaredCapabilities(Mediates.NAMESPACE).isEmpty();
+                && (!revision.getDeclaredCapabilities(Mediates.NAMESPACE).isEmpty() || offersDriver(bundle));
+    }
+
+    private static boolean offersDriver(Bundle bundle) {
+        ServiceReference<?>[] services = bundle.getRegisteredServices();
+        return services != null
+                && Arrays.stream(services)
+                        .map(service -> (String[]) service.getProperty(Constants.OBJECTCLASS))
+                        .anyMatch(types -> Arrays.asList(types).contains(MediateOps.class.getName()));
     }
 }
