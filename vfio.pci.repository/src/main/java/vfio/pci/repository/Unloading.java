@@ -3,17 +3,14 @@ package vfio.pci.repository;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
-import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleException;
-import vfio.pci.api.manage.MediatorInfo;
 
 /** Unloads what was loaded on demand when it has not been in use for some time. Owns the thread that does it. */
 final class Unloading implements AutoCloseable {
@@ -75,12 +72,8 @@ final class Unloading implements AutoCloseable {
 
     /** Unloads the bundles whose drivers have no device. Those that are about to get one are looked at later. */
     private void unloadIdle() {
-        Set<Long> busy = drivers.known().stream()
-                .filter(driver -> driver.openDevices() > 0)
-                .map(MediatorInfo::bundleId)
-                .collect(Collectors.toSet());
         for (Bundle bundle : folders.loaded()) {
-            if (busy.contains(bundle.getBundleId())) {
+            if (isBusy(bundle)) {
                 continue;
             }
             if (beingLoaded.test(bundle) || isFresh(bundle)) {
@@ -89,6 +82,12 @@ final class Unloading implements AutoCloseable {
                 unload(bundle);
             }
         }
+    }
+
+    /** Whether a driver of a bundle has a device now. That changes while other bundles are being unloaded. */
+    private boolean isBusy(Bundle bundle) {
+        return drivers.known().stream()
+                .anyMatch(driver -> driver.bundleId() == bundle.getBundleId() && driver.openDevices() > 0);
     }
 
     private boolean isFresh(Bundle bundle) {

@@ -17,7 +17,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleEvent;
 import org.osgi.framework.Constants;
+import org.osgi.framework.SynchronousBundleListener;
 import org.osgi.framework.startlevel.BundleStartLevel;
 import vfio.pci.api.manage.DriverLoader.Attempt;
 
@@ -307,6 +309,35 @@ class DriverLoaderTest {
         } finally {
             unloading.deactivate();
         }
+    }
+
+    @Test
+    void whatComesIntoUseWhileOthersAreUnloadedIsNotUnloaded() throws Exception {
+        BundleBuilder.driver("one", "1").write(repository.resolve("one.jar"));
+        BundleBuilder.driver("two", "1").write(repository.resolve("two.jar"));
+        DriverLoaderComponent unloading = loader(LIMIT, 0);
+        try {
+            unloading.load(TestDevice.VF);
+            FakeManager manager = FakeManager.register(framework.context());
+            List<Bundle> loaded = List.of(framework.bundle("one"), framework.bundle("two"));
+            framework.context().addBundleListener((SynchronousBundleListener) event -> {
+                if (event.getType() == BundleEvent.STOPPED) {
+                    manager.mediators = loaded.stream()
+                            .filter(bundle -> bundle != event.getBundle())
+                            .map(bundle -> FakeManager.mediator(bundle, TestDevice.VF))
+                            .toList();
+                }
+            });
+
+            unloading.closed(TestDevice.VF);
+            Awaitility.await().until(() -> folders.loaded().size() < 2);
+        } finally {
+            unloading.deactivate();
+        }
+        // It has looked at both then.
+        Awaitility.await()
+                .untilAsserted(() -> assertThat(threads("vfio-unload")).isEmpty());
+        assertThat(folders.loaded()).hasSize(1);
     }
 
     @Test
