@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
 import javax.inject.Inject;
@@ -43,7 +44,10 @@ import vfio.pci.api.manage.ClientMemory;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.MediatorInfo;
 import vfio.pci.api.manage.OpenDevice;
+import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediateOps;
+import vfio.pci.api.mediate.Mediation;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
 
@@ -296,6 +300,19 @@ public abstract class InFramework {
                 context.registerService(MediateOps.class, driver, FrameworkUtil.asDictionary(properties));
         registered.add(registration);
         return registration;
+    }
+
+    /** Registers the driver {@code greedy}: it is asked last and takes every device, with whatever another has left. */
+    ServiceRegistration<MediateOps> registerGreedy() {
+        return register("greedy", -10, context -> {
+            Optional<HandOverState> state = context.handedOver();
+            return Decision.accept(new Mediation() {
+                @Override
+                public Optional<HandOverState> suspend() {
+                    return state;
+                }
+            });
+        });
     }
 
     /** Opens a function for the user {@code test}. */

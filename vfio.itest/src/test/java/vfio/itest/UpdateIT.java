@@ -6,7 +6,7 @@ import static org.ops4j.pax.exam.CoreOptions.options;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentSkipListSet;
 import org.apache.felix.service.command.CommandProcessor;
@@ -17,10 +17,13 @@ import org.ops4j.pax.exam.Configuration;
 import org.ops4j.pax.exam.Option;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleEvent;
+import org.osgi.framework.BundleException;
+import org.osgi.framework.Constants;
+import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.SynchronousBundleListener;
-import vfio.pci.api.mediate.Decision;
-import vfio.pci.api.mediate.HandOverState;
-import vfio.pci.api.mediate.Mediation;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.VfioException;
+import vfio.pci.api.manage.BundleUpdater;
 import vfio.pci.api.pci.PciRegion;
 import vfio.user.client.VfioUserClient;
 
@@ -144,18 +147,30 @@ public class UpdateIT extends InFramework {
 
     @Test
     public void aDeviceThatWasTakenMeanwhileIsGivenBack() {
-        register("greedy", -10, context -> {
-            var state = context.handedOver();
-            return Decision.accept(new Mediation() {
-                @Override
-                public Optional<HandOverState> suspend() {
-                    return state;
-                }
-            });
-        });
+        registerGreedy();
 
         assertThat(shell.run("vfio:update mediate.i40e"))
                 .contains(VF + " was taken by greedy meanwhile and is with i40e now");
+        assertConnected();
+    }
+
+    /** As when something that uses the bundle does not start again. */
+    @Test
+    public void aDeviceThatWasTakenMeanwhileIsGivenBackEvenIfTheUpdateFails() {
+        registerGreedy();
+        BundleUpdater failing = (bundleId, file) -> {
+            restart(context.getBundle(bundleId));
+            throw new VfioException(Errno.EIO, "it was updated, and something else does not start");
+        };
+        var registration = context.registerService(
+                BundleUpdater.class, failing, FrameworkUtil.asDictionary(Map.of(Constants.SERVICE_RANKING, 1)));
+        try {
+            assertThat(shell.error("vfio:update mediate.i40e"))
+                    .isEqualTo("EIO: it was updated, and something else does not start\n" + VF
+                            + " was taken by greedy meanwhile and is with i40e now");
+        } finally {
+            registration.unregister();
+        }
         assertConnected();
     }
 
@@ -169,6 +184,15 @@ public class UpdateIT extends InFramework {
         assertThat(stopped).containsExactly("vfio.shell");
         eventually().untilAsserted(() -> assertThat(shell.run("vfio:devices")).contains(VF));
         assertConnected();
+    }
+
+    private static void restart(Bundle bundle) {
+        try {
+            bundle.stop();
+            bundle.start();
+        } catch (BundleException e) {
+            throw new AssertionError(e);
+        }
     }
 
     private void assertConnected() {

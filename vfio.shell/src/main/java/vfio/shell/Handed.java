@@ -26,7 +26,15 @@ final class Handed {
 
     private final DeviceManager manager;
     private final Set<Long> bundleIds;
-    private final Map<PciAddress, String> drivers = new TreeMap<>();
+    private final Map<PciAddress, Had> devices = new TreeMap<>();
+
+    /** A device as it was before. */
+    private record Had(String driver, OpenDevice device, long handOvers) {
+        /** Whether its driver never let go of it. */
+        boolean isUntouched() {
+            return device.handOvers().count() == handOvers && device.mediator().equals(Optional.of(driver));
+        }
+    }
 
     private Handed(DeviceManager manager, Set<Long> bundleIds) {
         this.manager = manager;
@@ -39,17 +47,27 @@ final class Handed {
                 manager, restarted.stream().map(Bundle::getBundleId).collect(Collectors.toUnmodifiableSet()));
         for (MediatorInfo driver : manager.mediators()) {
             if (handed.bundleIds.contains(driver.bundleId())) {
-                driver.devices().forEach(address -> handed.drivers.put(address, driver.name()));
+                driver.devices().forEach(address -> handed.add(address, driver.name()));
             }
         }
         return handed;
     }
 
-    /** Gives back what another driver has taken meanwhile. Returns a sentence for each device. */
+    /** Gives back what another driver has taken meanwhile. Returns a sentence for each device that was handed over. */
     List<String> after() {
         List<String> sentences = new ArrayList<>();
-        drivers.forEach((address, driver) -> sentences.add(address + " " + after(address, driver)));
+        devices.forEach((address, had) -> {
+            if (!had.isUntouched()) {
+                sentences.add(address + " " + after(address, had.driver()));
+            }
+        });
         return sentences;
+    }
+
+    private void add(PciAddress address, String driver) {
+        manager.opened(address)
+                .ifPresent(device -> devices.put(
+                        address, new Had(driver, device, device.handOvers().count())));
     }
 
     private String after(PciAddress address, String driver) {

@@ -104,7 +104,13 @@ public final class UpdateCommand {
             return new UpdateReport(run(presentUpdater, bundle, file), List.of());
         }
         Handed handed = Handed.before(present, restarted);
-        return new UpdateReport(run(presentUpdater, bundle, file), handed.after());
+        String outcome;
+        try {
+            outcome = run(presentUpdater, bundle, file);
+        } catch (CommandException failed) {
+            throw new CommandException(new UpdateReport(failed.toString(), handed.after()).inspect());
+        }
+        return new UpdateReport(outcome, handed.after());
     }
 
     private static String run(BundleUpdater updater, Bundle bundle, Optional<Path> file) {
