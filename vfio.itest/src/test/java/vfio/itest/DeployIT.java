@@ -82,9 +82,12 @@ public class DeployIT extends InFramework {
         assertThat(device.handOvers().count()).isEqualTo(1);
 
         history.forget();
+        registerGreedy();
         Files.delete(file);
         eventually().untilAsserted(() -> assertThat(history.events())
                 .containsExactly("stopped mediate.igd", "uninstalled mediate.igd"));
+        eventually().untilAsserted(() -> assertThat(device.mediator()).contains("greedy"));
+        assertThat(device.handOvers().count()).isEqualTo(2);
         assertThat(read(device, PciRegion.CONFIG, 0)).isEqualTo(0x5927_8086);
         assertThat(log.warnings()).isEmpty();
     }
