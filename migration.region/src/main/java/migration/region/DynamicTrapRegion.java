@@ -1,7 +1,9 @@
 package migration.region;
 
+import java.lang.System.Logger.Level;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
@@ -17,6 +19,7 @@ import vfio.pci.api.pci.PciInterrupt;
  * disablable areas must not be mapped and 0 if they may be. A descriptor cannot pass through a region, so a write of {@code
  * dt_fd} is refused; a client is told by interrupt {@link PciInterrupt#TRAP_CHANGED} instead. Accesses fail with EINVAL if
  * they are not one whole word, with EACCES if the word does not go in that direction, with EOPNOTSUPP for {@code dt_fd}.
+ * An errno is all that a client gets to see of that; so the log says once for each region what to use instead.
  *
  * <p>Source: "mediate ops in vfio-pci", Linux proposal of December 2019, patch 4.
  */
@@ -38,6 +41,7 @@ public final class DynamicTrapRegion {
 
     private final MediationContext context;
     private final int index;
+    private final AtomicBoolean told = new AtomicBoolean();
 
     private DynamicTrapRegion(MediationContext context, int index) {
         this.context = context;
@@ -76,11 +80,13 @@ public final class DynamicTrapRegion {
         if (access.offset() == TRAP) {
             throw new VfioException(Errno.EACCES, "trap of the dynamic-trap region is read-only");
         }
-        throw new VfioException(
-                Errno.EOPNOTSUPP,
-                "a descriptor cannot be passed through dt_fd of the dynamic-trap region; send an eventfd with SET_IRQS for"
-                        + " interrupt index " + PciInterrupt.TRAP_CHANGED
-                        + " instead, and acknowledge by unmasking it");
+        String instead = "a descriptor cannot be passed through dt_fd of the dynamic-trap region; send an eventfd with"
+                + " SET_IRQS for interrupt index " + PciInterrupt.TRAP_CHANGED
+                + " instead, and acknowledge by unmasking it";
+        if (!told.getAndSet(true)) {
+            context.logger().log(Level.WARNING, instead);
+        }
+        throw new VfioException(Errno.EOPNOTSUPP, instead);
     }
 
     private static void requireWord(RegionAccess access) {

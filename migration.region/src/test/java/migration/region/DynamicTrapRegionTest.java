@@ -50,6 +50,16 @@ class DynamicTrapRegionTest {
                         VfioException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EOPNOTSUPP));
     }
 
+    /** However often a client tries: it is not the one that reads the log. */
+    @Test
+    void theLogSaysOnceWhatToUse() {
+        for (int attempt = 0; attempt < 3; attempt++) {
+            assertFails(Errno.EOPNOTSUPP, () -> region.write(access(0, 4)));
+        }
+
+        assertThat(context.warnings).singleElement().asString().contains("SET_IRQS");
+    }
+
     @Test
     void refusesTheWrongDirection() {
         assertFails(Errno.EACCES, () -> region.read(access(0, 4)));

@@ -3,6 +3,7 @@ package migration.region;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.ResourceBundle;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.Regions;
@@ -10,12 +11,14 @@ import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciDevice;
 
-/** Takes one region and says whether trapping is requested. */
+/** Takes one region, says whether trapping is requested, and keeps the warnings. */
 final class FakeContext implements MediationContext {
     static final int INDEX = 9;
 
     final List<RegionInfo> added = new ArrayList<>();
+    final List<String> warnings = new ArrayList<>();
     boolean trapRequested;
+    private final System.Logger log = new Log();
 
     @Override
     public int addRegion(RegionInfo region) {
@@ -55,6 +58,30 @@ final class FakeContext implements MediationContext {
 
     @Override
     public System.Logger logger() {
-        throw new AssertionError("the region has nothing to say");
+        return log;
+    }
+
+    private final class Log implements System.Logger {
+        @Override
+        public String getName() {
+            return "fake";
+        }
+
+        @Override
+        public boolean isLoggable(Level level) {
+            return true;
+        }
+
+        @Override
+        public void log(Level level, ResourceBundle bundle, String message, Throwable thrown) {
+            throw new AssertionError("nothing is thrown here");
+        }
+
+        @Override
+        public void log(Level level, ResourceBundle bundle, String format, Object... parameters) {
+            if (level == Level.WARNING) {
+                warnings.add(format);
+            }
+        }
     }
 }

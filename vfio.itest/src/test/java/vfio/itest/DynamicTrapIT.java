@@ -1,18 +1,22 @@
 package vfio.itest;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.entry;
 import static org.ops4j.pax.exam.CoreOptions.options;
 
 import java.nio.file.Path;
 import java.util.Map;
+import org.apache.felix.service.command.CommandProcessor;
 import org.junit.Test;
 import org.ops4j.pax.exam.Configuration;
 import org.ops4j.pax.exam.Option;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleException;
 import vfio.linux.EventFd;
+import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.SparseArea;
+import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.DeviceServer;
 import vfio.pci.api.manage.OpenDevice;
 import vfio.pci.api.manage.TrapStatus.Mode;
@@ -45,7 +49,7 @@ public class DynamicTrapIT extends InFramework {
 
     @Configuration
     public Option[] configuration() {
-        return options(core(), simulatedBus(), vendors(), server());
+        return options(core(), simulatedBus(), vendors(), server(), shell());
     }
 
     @Test
@@ -176,6 +180,47 @@ public class DynamicTrapIT extends InFramework {
             assertThat(regions.isMapped(PciRegion.BAR0, WINDOW)).isTrue();
             assertThat(device(IGD).trapStatus().mode()).isEqualTo(Mode.NEVER);
             assertThat(device(IGD).counters()).containsEntry("traps", 0L);
+        }
+    }
+
+    /** What its 2019 proposal has a client do. The errno is all that the client gets, so the log has the rest. */
+    @Test
+    public void aDescriptorNumberInTheTrapRegionIsRefused() {
+        insertIgd(IGD);
+        try (CapturedLog log = new CapturedLog("igd." + IGD);
+                VfioUserClient client = connect(IGD, true)) {
+            for (int attempt = 0; attempt < 2; attempt++) {
+                assertThatThrownBy(() -> client.writeInt(TRAP_REGION, 0, 17))
+                        .isInstanceOfSatisfying(
+                                VfioException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EOPNOTSUPP));
+            }
+            assertThat(log.warnings()).singleElement().asString().contains("send an eventfd with SET_IRQS");
+        }
+    }
+
+    @Test
+    public void anAdministratorTrapsAndUntraps() {
+        insertXl710("0000:03:00.0", 1);
+        try (ShellSession shell = new ShellSession(service(CommandProcessor.class));
+                VfioUserClient client = connect(VF, true);
+                MappedRegions regions = MappedRegions.open(client, PciRegion.BAR0)) {
+            assertThat(shell.run("vfio:trap 3:2.0 status")).containsPattern("trapped +no\\b");
+
+            assertThat(shell.run("vfio:trap 3:2.0 on"))
+                    .containsPattern("trapped +yes\\b")
+                    .containsPattern("confirmed by the client +1 times");
+            assertThat(regions.isMapped(PciRegion.BAR0, RX_TAIL)).isFalse();
+            long seen = device(VF).counters().get("bar0.writes.trapped");
+            writeTails(regions);
+            assertThat(device(VF).counters()).containsEntry("bar0.writes.trapped", seen + 2);
+
+            assertThat(shell.run("vfio:trap 3:2.0 off")).containsPattern("trapped +no\\b");
+            eventually().untilAsserted(() -> assertThat(regions.isMapped(PciRegion.BAR0, RX_TAIL))
+                    .isTrue());
+            writeTails(regions);
+            assertThat(device(VF).counters()).containsEntry("bar0.writes.trapped", seen + 2);
+            eventually().untilAsserted(() -> assertThat(shell.run("vfio:trap 3:2.0 status"))
+                    .containsPattern("confirmed by the client +2 times"));
         }
     }
 
