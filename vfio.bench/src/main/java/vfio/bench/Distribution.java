@@ -1,6 +1,12 @@
 package vfio.bench;
 
+import java.io.DataInputStream;
 import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,6 +57,20 @@ final class Distribution implements AutoCloseable {
     /** The socket of a device. */
     Path socket(String address) {
         return sockets.resolve(address + ".sock");
+    }
+
+    /** What its shell prints of a command; over the administration socket, whose protocol {@code vfio.dist} describes. */
+    String shell(String command) throws IOException {
+        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(sockets.resolve("admin.sock")))) {
+            channel.write(ByteBuffer.wrap(command.getBytes(StandardCharsets.UTF_8)));
+            channel.shutdownOutput();
+            DataInputStream answer = new DataInputStream(Channels.newInputStream(channel));
+            StringBuilder printed = new StringBuilder();
+            for (char type = (char) answer.readByte(); type != 'x'; type = (char) answer.readByte()) {
+                printed.append(new String(answer.readNBytes(answer.readInt()), StandardCharsets.UTF_8));
+            }
+            return printed.toString();
+        }
     }
 
     long pid() {

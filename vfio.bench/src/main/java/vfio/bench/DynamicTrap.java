@@ -1,7 +1,11 @@
 package vfio.bench;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.util.function.BooleanSupplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import vfio.pci.api.manage.TrapStatus;
 import vfio.pci.api.pci.PciRegion;
 import vfio.user.client.ClientOptions;
 import vfio.user.client.MappedRegions;
@@ -12,10 +16,15 @@ import vfio.user.client.VfioUserClient;
  *
  * <p>The graphics driver is what switches here: an access below its window has the window trapped, a trapped access inside it
  * ends that. So a switch is measured from the access that causes it to the moment at which the client has unmapped, or mapped,
- * the window and is about to acknowledge.
+ * the window and is about to acknowledge. How long it took from its signal to the acknowledgement is asked of the core.
  */
 public final class DynamicTrap {
     private static final String DEVICE = "0000:00:02.0";
+
+    /** A {@link TrapStatus}, printed as records are. */
+    private static final String STATUS = "(vfio:trap " + DEVICE + " status) status";
+
+    private static final Pattern LAST_SWITCH = Pattern.compile("switches=(\\d+), .*lastSwitch=(PT[0-9.]+S)]");
 
     /** Below the window, always trapped. */
     private static final long LOW = 0x2030;
@@ -51,26 +60,33 @@ public final class DynamicTrap {
         Samples trapped = new Samples();
         Samples toTrapped = new Samples();
         Samples toMapped = new Samples();
+        Samples trapAcknowledged = new Samples();
+        Samples untrapAcknowledged = new Samples();
         try (WorkFolder work = WorkFolder.create();
                 Distribution distribution = Distribution.start(settings, work.path());
                 VfioUserClient client = VfioUserClient.connect(
                         distribution.socket(DEVICE), ClientOptions.DEFAULT.withDynamicTrap(true));
                 MappedRegions regions = MappedRegions.open(client, PciRegion.BAR0)) {
+            long switches = 0;
             for (int round = -rounds / 10; round < rounds; round++) {
                 await(() -> regions.isMapped(PciRegion.BAR0, WINDOW));
                 long perMappedWrite = perWrite(regions, WINDOW, mappedWrites);
                 long trap = timeOf(
                         () -> regions.writeRegister(PciRegion.BAR0, LOW, Integer.BYTES, 1),
                         () -> !regions.isMapped(PciRegion.BAR0, WINDOW));
+                long trapAcknowledgement = lastSwitch(distribution, ++switches);
                 long perTrappedWrite = perWrite(regions, LOW, trappedWrites);
                 long untrap = timeOf(
                         () -> regions.writeRegister(PciRegion.BAR0, WINDOW, Integer.BYTES, 1),
                         () -> regions.isMapped(PciRegion.BAR0, WINDOW));
+                long untrapAcknowledgement = lastSwitch(distribution, ++switches);
                 if (round >= 0) {
                     mapped.add(new long[] {perMappedWrite});
                     trapped.add(new long[] {perTrappedWrite});
                     toTrapped.add(new long[] {trap});
                     toMapped.add(new long[] {untrap});
+                    trapAcknowledged.add(new long[] {trapAcknowledgement});
+                    untrapAcknowledged.add(new long[] {untrapAcknowledgement});
                 }
             }
         }
@@ -80,6 +96,8 @@ public final class DynamicTrap {
         row(table, "write, trapped, waited for", trapped, reference);
         row(table, "from the access that traps to unmapped", toTrapped, reference);
         row(table, "from the access that untraps to mapped", toMapped, reference);
+        row(table, "trap, from signal to acknowledged", trapAcknowledged, reference);
+        row(table, "untrap, from signal to acknowledged", untrapAcknowledged, reference);
         System.out.print(table);
         System.out.println(rounds + " rounds, each of " + mappedWrites + " mapped and " + trappedWrites
                 + " trapped writes (means) and two switches.");
@@ -103,6 +121,22 @@ public final class DynamicTrap {
         cause.run();
         await(effect);
         return System.nanoTime() - start;
+    }
+
+    /** How long that switch took, from the signal to the acknowledgement, in nanoseconds; waits for the latter. */
+    private static long lastSwitch(Distribution distribution, long number) throws IOException {
+        long start = System.nanoTime();
+        while (System.nanoTime() - start < PATIENCE_NANOS) {
+            String status = distribution.shell(STATUS);
+            Matcher last = LAST_SWITCH.matcher(status);
+            if (!last.find()) {
+                throw new IllegalStateException("'" + STATUS + "' printed: " + status);
+            }
+            if (Long.parseLong(last.group(1)) == number) {
+                return Duration.parse(last.group(2)).toNanos();
+            }
+        }
+        throw new IllegalStateException("the core heard of no switch " + number + " within 10 s");
     }
 
     private static void await(BooleanSupplier condition) {
