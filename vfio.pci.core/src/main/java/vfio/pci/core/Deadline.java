@@ -9,11 +9,14 @@ final class Deadline {
     private final long start = System.nanoTime();
     private final Duration limit;
 
-    /** A step of a transition, in order. */
+    /**
+     * A step of a transition, in order. The mediation must be gone well before accesses may wait no longer: its siblings wait
+     * for a new version that comes when all of them are gone.
+     */
     enum Step {
-        CALLS_INSIDE(6),
-        SUSPEND(8),
-        CLOSE(9),
+        CALLS_INSIDE(4),
+        SUSPEND(6),
+        CLOSE(7),
         SUCCESSOR(PARTS);
 
         /** How many parts of the time may have passed when it ends. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static vfio.pci.core.Errors.assertRefused;
 
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -15,6 +16,7 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.logging.Level;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -25,6 +27,7 @@ import vfio.pci.api.device.InterruptInfo;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.mediate.Decision;
+import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.Mediation.Result;
 import vfio.pci.api.mediate.MediationContext;
 import vfio.pci.api.pci.PciInterrupt;
@@ -301,6 +304,46 @@ class MediatedLifeTest {
         assertThat(devices).allSatisfy(device -> device.read(Setting.access(0, 0, 4)));
         assertThat(log.entries(Level.SEVERE)).isEmpty();
         other.calls.close();
+    }
+
+    /** The new version comes when all devices have left the old one; by then no healthy one may have stopped waiting. */
+    @Test
+    void aStuckDeviceDoesNotCostItsSiblingsTheirSuccessor() {
+        HandOverState state = new HandOverState("counter", 1, new byte[1]);
+        FakeMediation healthy = new FakeMediation();
+        healthy.onSuspend = () -> Optional.of(state);
+        blockClose();
+        List<FakeMediation> mediations = new ArrayList<>(List.of(mediation, healthy));
+        Mediator shared = Setting.mediator(8, 0, "shared", context -> Decision.accept(mediations.remove(0)));
+        // The times of production, halved.
+        Duration limit = Core.Limits.DEFAULT.vendor().dividedBy(2);
+        Setting stuck = new Setting(new FakeHardware(), limit);
+        Setting sibling = new Setting(new FakeHardware(), limit);
+        Duration wait = DeviceSettings.DEFAULT.successorWait().dividedBy(2);
+        sibling.settings = new DeviceSettings(TrapPolicy.DYNAMIC, Duration.ofSeconds(60), wait, true);
+        List<MediatedDevice> devices = new ArrayList<>();
+        for (Setting each : List.of(stuck, sibling)) {
+            each.registered.add(shared);
+            devices.add(each.open());
+            each.registered.remove(shared);
+        }
+        shared.leave();
+        List<Optional<HandOverState>> received = new ArrayList<>();
+        MediatedDevice device = devices.get(1);
+        sibling.arrive(
+                Setting.mediator(9, 0, "new version", context -> {
+                    received.add(context.handedOver());
+                    return Decision.accept(new FakeMediation());
+                }),
+                device);
+        Awaitility.await().until(() -> device.awaiting().isEmpty());
+
+        assertRefused(Errno.ENODEV, () -> devices.get(0).read(Setting.access(0, 0, 4)));
+        assertThat(device.mediator()).contains("new version");
+        assertThat(received).containsExactly(Optional.of(state));
+        leave.countDown();
+        stuck.calls.close();
+        sibling.calls.close();
     }
 
     @Test

@@ -234,7 +234,7 @@ class MisbehaviourTest {
         }
 
         assertThat(Long.parseLong(failure().replaceAll("(?s).*close of \\S+ did not return within (\\d+) ms.*", "$1")))
-                .isLessThan(Setting.SHORT_LIMIT.multipliedBy(3).dividedBy(4).toMillis());
+                .isLessThan(Setting.SHORT_LIMIT.dividedBy(2).toMillis());
     }
 
     @Test
