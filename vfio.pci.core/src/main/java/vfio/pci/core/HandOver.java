@@ -94,9 +94,10 @@ final class HandOver {
         List<Mediator> asked = core.mediators().get();
         Deadline deadline = new Deadline(core.limits().vendor());
         Layer chosen = choice.first(asked, Inheritance.NONE, deadline.remaining(Step.SUCCESSOR), verdicts);
-        if (chosen == null && load(verdicts)) {
-            List<Mediator> loaded = new ArrayList<>(core.mediators().get());
-            loaded.removeAll(asked);
+        if (chosen == null) {
+            load(verdicts);
+            // Whoever has come since: the opening of another device may have loaded it.
+            List<Mediator> loaded = others(asked);
             chosen = choice.first(loaded, Inheritance.NONE, deadline.remaining(Step.SUCCESSOR), verdicts);
         }
         if (chosen != null) {
@@ -184,13 +185,12 @@ final class HandOver {
         }
     }
 
-    private boolean load(List<Verdict> verdicts) {
+    private void load(List<Verdict> verdicts) {
         Optional<DriverLoader> loader = core.loader().get();
         List<DriverLoader.Attempt> attempts =
                 loader.map(present -> present.load(device)).orElse(List.of());
         attempts.forEach(attempt -> attempt.failure()
                 .ifPresent(failure -> verdicts.add(new Verdict(attempt.bundle(), 0, -1, Answer.FAILED, failure))));
-        return !attempts.isEmpty();
     }
 
     /** A transition that answers to nobody. What nobody foresaw costs the device, so that nobody is left at the gate. */
