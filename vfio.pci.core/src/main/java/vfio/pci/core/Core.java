@@ -41,7 +41,7 @@ record Core(
     /**
      * Times that are not up to the administrator.
      *
-     * @param vendor for what vendors do in one hand-over or close, together; below the 5 s after which QEMU gives up
+     * @param vendor for what vendors do in one opening, hand-over or close, together; below the 5 s after which QEMU gives up
      * @param withdrawal for a client to close a device that is asked back
      */
     record Limits(Duration vendor, Duration withdrawal) {

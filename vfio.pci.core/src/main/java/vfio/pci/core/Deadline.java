@@ -10,13 +10,16 @@ final class Deadline {
     private final Duration limit;
 
     /**
-     * A step of a transition, in order. The mediation must be gone well before accesses may wait no longer: its siblings wait
-     * for a new version that comes when all of them are gone.
+     * A step of a transition, in order: of a departure, then of an opening; both end with who is asked last. After a departure
+     * the mediation must be gone well before accesses may wait no longer: its siblings wait for a new version that comes when
+     * all of them are gone.
      */
     enum Step {
         CALLS_INSIDE(4),
         SUSPEND(6),
         CLOSE(7),
+        FIRST_CHOICE(4),
+        LOAD(9),
         SUCCESSOR(PARTS);
 
         /** How many parts of the time may have passed when it ends. */

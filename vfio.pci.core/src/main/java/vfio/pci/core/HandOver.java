@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.RegionInfo;
@@ -93,9 +94,9 @@ final class HandOver {
         List<Verdict> verdicts = new ArrayList<>();
         List<Mediator> asked = core.mediators().get();
         Deadline deadline = new Deadline(core.limits().vendor());
-        Layer chosen = choice.first(asked, Inheritance.NONE, deadline.remaining(Step.SUCCESSOR), verdicts);
+        Layer chosen = choice.first(asked, Inheritance.NONE, deadline.remaining(Step.FIRST_CHOICE), verdicts);
         if (chosen == null) {
-            load(verdicts);
+            load(deadline.remaining(Step.LOAD), verdicts);
             // Whoever has come since: the opening of another device may have loaded it.
             List<Mediator> loaded = others(asked);
             chosen = choice.first(loaded, Inheritance.NONE, deadline.remaining(Step.SUCCESSOR), verdicts);
@@ -185,12 +186,29 @@ final class HandOver {
         }
     }
 
-    private void load(List<Verdict> verdicts) {
+    /** Has drivers loaded, bounded whatever {@code load.timeout} is: the client does not wait longer for that. */
+    private void load(Duration limit, List<Verdict> verdicts) {
         Optional<DriverLoader> loader = core.loader().get();
-        List<DriverLoader.Attempt> attempts =
-                loader.map(present -> present.load(device)).orElse(List.of());
-        attempts.forEach(attempt -> attempt.failure()
-                .ifPresent(failure -> verdicts.add(new Verdict(attempt.bundle(), 0, -1, Answer.FAILED, failure))));
+        if (loader.isEmpty()) {
+            return;
+        }
+        try {
+            core.calls()
+                    .call(
+                            "loading of drivers for " + device.address(),
+                            limit,
+                            () -> loader.get().load(device),
+                            late -> {})
+                    .forEach(attempt ->
+                            attempt.failure().ifPresent(failure -> verdicts.add(notLoaded(attempt.bundle(), failure))));
+        } catch (VendorCalls.StuckException | ExecutionException e) {
+            LOGGER.log(Level.ERROR, device.address() + ": no driver was loaded", e);
+            verdicts.add(notLoaded("the loader", String.valueOf(e.getMessage())));
+        }
+    }
+
+    private static Verdict notLoaded(String bundle, String reason) {
+        return new Verdict(bundle, 0, -1, Answer.FAILED, reason);
     }
 
     /** A transition that answers to nobody. What nobody foresaw costs the device, so that nobody is left at the gate. */
