@@ -144,23 +144,26 @@ final class HandOver {
             Mediator before = layer.mediator();
             Left left = suspend();
             if (left == null) {
-                throw new VfioException(
-                        Errno.ENODEV, device.address() + " has been closed, or was failed on the way; see the log");
+                throw taken();
             }
             List<Mediator> all = new ArrayList<>(candidates);
             if (before != null && !all.contains(before)) {
                 all.add(before);
             }
+            String outcome;
             if (succeed(left, all) || (before != null && succeed(left, others(all)))) {
-                return explanation(left.verdicts(), handedOver(left, layer));
-            }
-            if (before == null) {
-                String outcome = "passed through as before: " + nobody(left.verdicts());
+                outcome = handedOver(left, layer);
+            } else if (before == null) {
+                outcome = "passed through as before: " + nobody(left.verdicts());
                 serve(left, Layer.passThrough(choice.underneath()), outcome);
-                return explanation(left.verdicts(), outcome);
+            } else {
+                outcome = "nobody took it from " + left.name() + ", not even itself";
+                await(left);
             }
-            await(left);
-            return explanation(left.verdicts(), "nobody took it from " + left.name() + ", not even itself");
+            if (gate.isShut()) {
+                throw taken();
+            }
+            return explanation(left.verdicts(), outcome);
         } catch (RuntimeException | Error e) {
             if (!(e instanceof VfioException)) {
                 lose(e);
@@ -402,6 +405,11 @@ final class HandOver {
         return core.mediators().get().stream()
                 .filter(mediator -> !asked.contains(mediator))
                 .toList();
+    }
+
+    private VfioException taken() {
+        return new VfioException(
+                Errno.ENODEV, device.address() + " has been closed, or was failed on the way; see the log");
     }
 
     private VfioException handedOverAlready() {

@@ -409,6 +409,27 @@ class HandOverTest {
         assertRefused(Errno.ENODEV, () -> device.rebind(List.of()));
     }
 
+    @Test
+    void theAdministratorHearsThatTheDeviceWasFailedOnTheWay() {
+        Setting failing = new Setting(new FakeHardware(), Setting.SHORT_LIMIT);
+        MediatedDevice device = failing.open(first);
+        CountDownLatch never = new CountDownLatch(1);
+        second.onClose = () -> await(never);
+        Mediator[] fleeting = new Mediator[1];
+        fleeting[0] = Setting.mediator(8, 0, "fleeting", context -> {
+            fleeting[0].leave();
+            return Decision.accept(second);
+        });
+
+        assertRefused(Errno.ENODEV, () -> device.rebind(List.of(fleeting[0]))).contains("was failed on the way");
+        assertThat(log.entries(java.util.logging.Level.SEVERE))
+                .singleElement()
+                .asString()
+                .contains("fleeting's close of 0000:03:02.0 did not return");
+        never.countDown();
+        failing.calls.close();
+    }
+
     /** Each turn closes the last mediation and opens the next, so whatever is lost or done twice shows in the sums. */
     @Test
     void nothingIsLostOrDoneTwiceWhileDriversComeAndGo() {
