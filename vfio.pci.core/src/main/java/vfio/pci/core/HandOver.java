@@ -305,9 +305,14 @@ final class HandOver {
     private void serve(Left left, Layer next, String outcome) {
         owner.adopt(next);
         // In this order, so that whoever sees that nobody is awaited any more sees who has come.
-        layer = next;
+        swap(next);
         awaiting = null;
         left.cancel().run();
+        if (gate.isShut()) {
+            // A close waited no longer for this transition, and may have found nothing to close yet.
+            closeMediation(take(), left.deadline());
+            return;
+        }
         Duration held = left.deadline().elapsed();
         HandOverStatistics before = statistics;
         statistics = new HandOverStatistics(
@@ -381,9 +386,14 @@ final class HandOver {
     }
 
     private Layer take() {
-        Layer taken = layer;
-        layer = Layer.passThrough(choice.underneath());
-        return taken;
+        return swap(Layer.passThrough(choice.underneath()));
+    }
+
+    /** In one step, so that of several who take a mediation away one gets it. */
+    private synchronized Layer swap(Layer next) {
+        Layer before = layer;
+        layer = next;
+        return before;
     }
 
     private void forget(Layer ended) {

@@ -430,6 +430,32 @@ class HandOverTest {
         failing.calls.close();
     }
 
+    /** Nobody else would close it. */
+    @Test
+    void aSuccessorThatComesAfterTheCloseIsClosed() {
+        Setting impatient = new Setting(new FakeHardware(), Duration.ofMillis(200));
+        MediatedDevice device = impatient.open(first);
+        CountDownLatch serving = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        impatient.onSettings = driver -> {
+            serving.countDown();
+            await(go);
+        };
+        Mediator late = Setting.mediator(8, 100, "late", accepting(second));
+        try (Threads threads = new Threads()) {
+            threads.start("administrator", () -> assertRefused(Errno.ENODEV, () -> device.rebind(List.of(late))));
+            await(serving);
+            device.close();
+            assertThat(impatient.closed).containsExactly(device);
+            go.countDown();
+        }
+        impatient.calls.close();
+
+        assertThat(second.closed).hasValue(1);
+        assertThat(late.info().devices()).isEmpty();
+        assertThat(device.mediator()).isEmpty();
+    }
+
     /** Each turn closes the last mediation and opens the next, so whatever is lost or done twice shows in the sums. */
     @Test
     void nothingIsLostOrDoneTwiceWhileDriversComeAndGo() {
