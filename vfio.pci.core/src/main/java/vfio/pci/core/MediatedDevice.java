@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -58,6 +59,9 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     private final AtomicBoolean closed = new AtomicBoolean();
     /** Whether the user has connected the interrupt by which it can be asked for the device. */
     private volatile boolean listensToRequests;
+
+    /** What the mediation was given whose counters did not return: asked again, it would keep one more thread. */
+    private volatile @Nullable LentContext silent;
 
     private final CountDownLatch released = new CountDownLatch(1);
 
@@ -172,17 +176,35 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         return handOver.statistics();
     }
 
+    /** Asked on a thread of their own: whoever wants to see them wants to see other devices too. */
     @Override
     public Map<String, Long> counters() {
         if (handOver.awaiting().isPresent()) {
             return Map.of();
         }
-        gate.enter();
-        Layer current = handOver.layer();
+        Layer asked = handOver.layer();
+        String call = asked.name() + "'s counters of " + device.address();
+        if (asked.context() != null && asked.context() == silent) {
+            throw new VfioException(
+                    Errno.EIO, call + " did not return before; it is not asked again for as long as it mediates");
+        }
         try {
-            return Map.copyOf(current.mediation().counters());
-        } catch (Throwable thrown) {
-            throw core.faults().contain(current.mediator(), "counters", thrown);
+            return core.calls().call(call, core.limits().vendor(), () -> countersInside(asked), late -> {});
+        } catch (VendorCalls.StuckException e) {
+            silent = asked.context();
+            throw core.faults().contain(asked.mediator(), "counters", e);
+        } catch (ExecutionException e) {
+            throw core.faults().contain(asked.mediator(), "counters", Objects.requireNonNullElse(e.getCause(), e));
+        }
+    }
+
+    private Map<String, Long> countersInside(Layer asked) {
+        gate.enter();
+        try {
+            // Nobody who came meanwhile is asked: what goes wrong is put down to the one before.
+            return asked.context() == handOver.layer().context()
+                    ? Map.copyOf(asked.mediation().counters())
+                    : Map.of();
         } finally {
             gate.exit();
         }

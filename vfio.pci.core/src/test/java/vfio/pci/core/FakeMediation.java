@@ -2,6 +2,7 @@ package vfio.pci.core;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -24,6 +25,7 @@ final class FakeMediation implements Mediation {
     Function<RegionAccess, @Nullable Result> onAccess = access -> Result.PASS_THROUGH;
     Function<Integer, @Nullable SharedMemory> onMmap = region -> null;
     Supplier<@Nullable Optional<HandOverState>> onSuspend = Optional::empty;
+    Supplier<@Nullable Map<String, Long>> onCounters = Map::of;
     Consumer<Boolean> onTrapChanged = trapped -> {};
     Runnable onClose = () -> {};
     final List<Boolean> trapChanges = new CopyOnWriteArrayList<>();
@@ -58,6 +60,11 @@ final class FakeMediation implements Mediation {
     @Override
     public @Nullable SharedMemory mmap(int region) {
         return onMmap.apply(region);
+    }
+
+    @Override
+    public Map<String, Long> counters() {
+        return onCounters.get();
     }
 
     @Override

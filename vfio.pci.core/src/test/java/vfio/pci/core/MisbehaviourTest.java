@@ -6,9 +6,11 @@ import static vfio.pci.core.Errors.assertRefused;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.logging.Level;
 import org.awaitility.Awaitility;
@@ -101,6 +103,24 @@ class MisbehaviourTest {
 
         assertThat(setting.closed).containsExactly(device);
         assertThat(setting.hardware.calls).containsExactly("close");
+    }
+
+    @Test
+    void countersThatNeverReturnAreAskedForOnce() {
+        AtomicInteger asked = new AtomicInteger();
+        mediation.onCounters = () -> {
+            asked.incrementAndGet();
+            block();
+            return Map.of();
+        };
+        MediatedDevice device = setting.open(mediation);
+
+        assertRefused(Errno.EIO, device::counters).contains("vendor's counters of 0000:03:02.0 did not return within");
+        assertRefused(Errno.EIO, device::counters).contains("it is not asked again");
+        device.read(Setting.access(0, 0, 4));
+        assertThat(mediation.reads).as("the device goes on").isEqualTo(1);
+        assertThat(asked).hasValue(1);
+        assertThat(setting.failures()).isEqualTo(1);
     }
 
     @Test

@@ -39,7 +39,11 @@ public interface OpenDevice extends AutoCloseable {
     /** How often the device was handed over. */
     HandOverStatistics handOvers();
 
-    /** What the mediation counts. */
+    /**
+     * What the mediation counts; empty if there is none.
+     *
+     * @throws VfioException EIO if it fails to tell, or does not in time
+     */
     Map<String, Long> counters();
 
     /** Number of regions. */
