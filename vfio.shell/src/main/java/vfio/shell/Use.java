@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import vfio.pci.api.device.DmaMapping;
+import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.HandOverStatistics;
@@ -45,10 +46,22 @@ record Use(
                     open.awaiting(),
                     open.handOvers(),
                     open.trapStatus(),
-                    new TreeMap<>(open.counters()),
+                    counters(open),
                     List.copyOf(open.mappings())));
         } catch (VfioException closed) {
             return Optional.empty();
+        }
+    }
+
+    /** What a driver fails to tell must not hide who has the device; the log says why. */
+    private static Map<String, Long> counters(OpenDevice open) {
+        try {
+            return new TreeMap<>(open.counters());
+        } catch (VfioException e) {
+            if (e.errno() == Errno.ENODEV) {
+                throw e;
+            }
+            return Map.of();
         }
     }
 

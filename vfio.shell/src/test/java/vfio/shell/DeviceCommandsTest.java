@@ -87,6 +87,15 @@ class DeviceCommandsTest {
     }
 
     @Test
+    void aDeviceWhoseDriverFailsToCountIsStillInUse() {
+        manager.open(Fakes.VF.address(), "vfio-user pid 4711", ClientMemory.NONE).miscounts = true;
+
+        assertThat(commands.devices().get(2).state()).isEqualTo("vfio-user pid 4711");
+        assertThat(commands.mediators().get(0).counters().get(Fakes.VF.address()))
+                .isEmpty();
+    }
+
+    @Test
     void mediatorsShowsWhatTheyCount() {
         manager.open(Fakes.VF.address(), "vfio-user pid 4711", ClientMemory.NONE);
         manager.open(Fakes.IGD.address(), "vfio-user pid 4712", ClientMemory.NONE).mediated = false;

@@ -265,6 +265,7 @@ final class Fakes {
         final List<DmaMapping> mappings = new ArrayList<>();
         final Map<Long, Long> bar0 = new HashMap<>(Map.of(0x8800L, 2L));
         boolean mediated = true;
+        boolean miscounts;
         boolean closed;
         Optional<String> awaiting = Optional.empty();
         HandOverStatistics handOvers = new HandOverStatistics(0, Duration.ZERO, Duration.ZERO);
@@ -333,6 +334,9 @@ final class Fakes {
         public Map<String, Long> counters() {
             if (closed) {
                 throw new VfioException(Errno.ENODEV, "closed");
+            }
+            if (miscounts) {
+                throw new VfioException(Errno.EIO, "i40e failed in counters");
             }
             return mediated ? Map.of("reads", 3L, "writes", 1L) : Map.of();
         }
