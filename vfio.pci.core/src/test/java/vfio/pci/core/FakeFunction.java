@@ -7,13 +7,12 @@ import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciDevice;
 import vfio.pci.api.pci.PciIds;
 
-/** A function at 0000:03:02.0 that opens as the given hardware. */
-record FakeFunction(Hardware hardware) implements PciDevice {
+/** A function that opens as the given hardware; at 0000:03:02.0 if nothing else is said. */
+record FakeFunction(PciAddress address, Hardware hardware) implements PciDevice {
     static final PciAddress ADDRESS = PciAddress.parse("0000:03:02.0");
 
-    @Override
-    public PciAddress address() {
-        return ADDRESS;
+    FakeFunction(Hardware hardware) {
+        this(ADDRESS, hardware);
     }
 
     @Override
