@@ -202,12 +202,15 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         gate.enter();
         try {
             // Nobody who came meanwhile is asked: what goes wrong is put down to the one before.
-            return asked.context() == handOver.layer().context()
-                    ? Map.copyOf(asked.mediation().counters())
-                    : Map.of();
+            return asked.context() == handOver.layer().context() ? countersOf(asked) : Map.of();
         } finally {
             gate.exit();
         }
+    }
+
+    private static Map<String, Long> countersOf(Layer asked) {
+        return Map.copyOf(
+                Objects.requireNonNull(asked.mediation().counters(), "it returned null instead of its counters"));
     }
 
     @Override

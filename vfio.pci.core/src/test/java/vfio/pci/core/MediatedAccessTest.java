@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.logging.Level;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -279,26 +280,63 @@ class MediatedAccessTest {
     }
 
     @Test
-    void countersOfAMediationAreContainedToo() {
-        Mediation counting = new Mediation() {
-            @Override
-            public Map<String, Long> counters() {
-                return Map.of("rounds", 3L);
-            }
-        };
-        Mediation broken = new Mediation() {
-            @Override
-            public Map<String, Long> counters() {
-                throw new IllegalStateException("no counters");
-            }
-        };
+    void countersAreThoseOfTheMediation() {
+        FakeMediation mediation = new FakeMediation();
+        mediation.onCounters = () -> Map.of("rounds", 3L);
 
-        assertThat(setting.open(counting).counters()).containsExactly(Map.entry("rounds", 3L));
-        MediatedDevice device = setting.open(broken);
-        try (CapturedLog log = new CapturedLog()) {
-            assertRefused(Errno.EIO, device::counters);
-            assertThat(log.entries(Level.SEVERE)).hasSize(1);
-        }
+        assertThat(setting.open(mediation).counters()).containsExactly(Map.entry("rounds", 3L));
+    }
+
+    @Test
+    void whatCountersThrowIsContainedToo() {
+        FakeMediation mediation = new FakeMediation();
+        mediation.onCounters = () -> {
+            throw new IllegalStateException("no counters");
+        };
+        MediatedDevice device = setting.open(mediation);
+
+        assertDefect(device::counters, "vendor failed in counters", "no counters");
+    }
+
+    @Test
+    void nullIsNoCounters() {
+        FakeMediation mediation = new FakeMediation();
+        mediation.onCounters = () -> null;
+        MediatedDevice device = setting.open(mediation);
+
+        assertDefect(device::counters, "vendor failed in counters", "null instead of its counters");
+    }
+
+    @Test
+    void whatMmapThrowsIsContainedToo() {
+        FakeMediation mediation = new FakeMediation();
+        mediation.onMmap = region -> {
+            throw new IllegalStateException("no memory");
+        };
+        MediatedDevice device = setting.open(mediation);
+
+        assertDefect(() -> device.mmap(0), "vendor failed in mmap of region 0", "no memory");
+        assertThat(hardware.calls).as("nobody else's memory instead").isEmpty();
+    }
+
+    @Test
+    void whatTrackThrowsIsContainedToo() {
+        MediatedDevice device = setting.open(new Mediation() {
+            @Override
+            public void track(boolean tracking) {
+                throw new IllegalStateException("no pages");
+            }
+        });
+
+        assertDefect(() -> device.track(true), "vendor failed in track", "no pages");
+    }
+
+    @Test
+    void whoDoesNotTrackSaysSo() {
+        MediatedDevice device = setting.open(new FakeMediation());
+
+        assertRefused(Errno.EOPNOTSUPP, () -> device.track(true));
+        assertThat(setting.failures()).isZero();
     }
 
     @Test
@@ -376,6 +414,16 @@ class MediatedAccessTest {
                     passing.write(passed);
                 }))
                 .isZero();
+    }
+
+    /** The call costs one EIO, one count and one log entry, and the device goes on. */
+    private void assertDefect(ThrowingCallable call, String... sentence) {
+        try (CapturedLog log = new CapturedLog()) {
+            assertRefused(Errno.EIO, call).contains(sentence);
+            assertThat(log.entries(Level.SEVERE)).singleElement().asString().contains(sentence);
+        }
+        assertThat(setting.failures()).isEqualTo(1);
+        assertThat(setting.closed).isEmpty();
     }
 
     private static BigInteger unsigned(long value) {
