@@ -74,7 +74,7 @@ public final class DeviceManagerComponent implements DeviceManager {
                 new VendorFaults(),
                 mediators::snapshot,
                 () -> Optional.ofNullable(loader),
-                this::settings,
+                (device, driver) -> RuleComponent.settings(rules, device, driver),
                 explanation -> explanations.put(explanation.address(), explanation),
                 () -> framework.getState() == Bundle.STOPPING,
                 Core.Limits.DEFAULT);
@@ -203,17 +203,5 @@ public final class DeviceManagerComponent implements DeviceManager {
 
     private void mediatorArrived(Mediator mediator) {
         slots.values().forEach(slot -> slot.open.ifPresent(device -> device.mediatorArrived(mediator)));
-    }
-
-    private DeviceSettings settings(PciDevice device, @Nullable String driver) {
-        DeviceSettings settings = DeviceSettings.DEFAULT;
-        List<RuleComponent> matching = rules.stream()
-                .filter(rule -> rule.matches(device, driver))
-                .sorted(Comparator.comparingInt(RuleComponent::precision))
-                .toList();
-        for (RuleComponent rule : matching) {
-            settings = rule.over(settings);
-        }
-        return settings;
     }
 }

@@ -4,6 +4,9 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -94,8 +97,25 @@ public final class RuleComponent {
         }
     }
 
-    /** Whether it is for a device that a driver mediates; null if nobody does. */
-    boolean matches(PciDevice device, @Nullable String driver) {
+    /**
+     * What these rules say of a device, over the defaults. A rule for a device comes before one for a driver, and both before
+     * one for all.
+     *
+     * @param driver who mediates it; null if nobody does
+     */
+    static DeviceSettings settings(Collection<RuleComponent> rules, PciDevice device, @Nullable String driver) {
+        DeviceSettings settings = DeviceSettings.DEFAULT;
+        List<RuleComponent> matching = rules.stream()
+                .filter(rule -> rule.matches(device, driver))
+                .sorted(Comparator.comparingInt(RuleComponent::precision))
+                .toList();
+        for (RuleComponent rule : matching) {
+            settings = rule.over(settings);
+        }
+        return settings;
+    }
+
+    private boolean matches(PciDevice device, @Nullable String driver) {
         String wanted = configuration.device();
         return (wanted.isEmpty()
                         || wanted.equals(device.address().toString())
@@ -103,14 +123,12 @@ public final class RuleComponent {
                 && (configuration.driver().isEmpty() || configuration.driver().equals(driver));
     }
 
-    /** A rule for a device comes before one for a driver, and both before one for all. */
-    int precision() {
+    private int precision() {
         return (configuration.device().isEmpty() ? 0 : 2)
                 + (configuration.driver().isEmpty() ? 0 : 1);
     }
 
-    /** The settings as this rule changes them. */
-    DeviceSettings over(DeviceSettings others) {
+    private DeviceSettings over(DeviceSettings others) {
         return new DeviceSettings(
                 trap == null ? others.trap() : trap,
                 configuration.trap_timeout() < 0
