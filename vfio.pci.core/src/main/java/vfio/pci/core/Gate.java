@@ -17,8 +17,8 @@ import vfio.pci.api.device.VfioException;
  * Counts the calls inside a device and can hold new ones back until those inside have left.
  *
  * <p>Open: everybody passes at the cost of one compare-and-set. Held: newcomers wait in line. Shut: newcomers fail with
- * ENODEV, for good. When a held gate is released, those in line are inside, first come first, before anybody else gets in.
- * No lock is held while a caller is inside.
+ * ENODEV, for good. When a held gate is released, all in line are inside by one step, before anybody else gets in. They are
+ * woken first come first; which of them then runs first is up to the scheduler. No lock is held while a caller is inside.
  */
 final class Gate {
     private static final long SHUT = 1L << 63;

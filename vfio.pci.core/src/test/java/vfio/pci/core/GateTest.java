@@ -72,6 +72,30 @@ class GateTest {
         assertThat(gate.hold(ZERO)).as("all have left").isTrue();
     }
 
+    /** They need not have run for that, so it does not depend on who runs when. */
+    @Test
+    void allInLineAreInsideWhenReleaseReturns() {
+        gate.hold(ZERO);
+        CountDownLatch stay = new CountDownLatch(1);
+        try (Threads threads = new Threads()) {
+            for (int caller = 0; caller < CALLERS; caller++) {
+                threads.start("in line " + caller, () -> {
+                            gate.enter();
+                            awaitDown(stay);
+                            gate.exit();
+                        })
+                        .awaitBlocked();
+            }
+            gate.release();
+            assertThat(gate.hold(ZERO)).as("nobody is inside").isFalse();
+            Threads.Task newcomer = threads.start("newcomer", this::pass).awaitBlocked();
+            stay.countDown();
+            assertThat(gate.hold(FOREVER)).as("they have left").isTrue();
+            newcomer.awaitBlocked();
+            gate.release();
+        }
+    }
+
     @Test
     void shutRefusesNewcomersForGood() {
         assertThat(gate.shut("closed", ZERO)).isTrue();
