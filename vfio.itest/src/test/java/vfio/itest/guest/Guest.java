@@ -28,7 +28,7 @@ final class Guest implements AutoCloseable {
 
     private static final int PLUG_SECONDS = 20;
 
-    /** Takes commands until the line ends, and answers with their output and status. */
+    /** Takes commands, each behind a number, until the line ends, and answers with number, output and status. */
     private static final String SERVE = """
             dmesg -n 1
             behind() {
@@ -40,10 +40,10 @@ final class Guest implements AutoCloseable {
             unplugged() { [ -z "$(behind "$1")" ]; }
             mark serving "$BOOT"
             while command=$(host_says); do
-                output=$(eval "$command" 2>&1)
+                output=$(eval "${command#* }" 2>&1)
                 status=$?
                 [ -z "$output" ] || printf '%s\\n' "$output" | sed 's/^/@| /'
-                mark done "$status"
+                mark done "${command%% *}" "$status"
             done
             """;
 
@@ -53,11 +53,12 @@ final class Guest implements AutoCloseable {
     private final Process qemu;
     private final SerialLine line;
     private int boots;
+    private int commands;
 
-    private Guest(Path sockets, Process qemu) {
+    private Guest(Path sockets, Process qemu, SerialLine line) {
         this.sockets = sockets;
         this.qemu = qemu;
-        line = new SerialLine(qemu);
+        this.line = line;
     }
 
     /**
@@ -85,9 +86,8 @@ final class Guest implements AutoCloseable {
                         .formatted(port, FIRST_SLOT + port, port + 1, port + 1));
             }
             command.addAll(devices);
-            return new Guest(
-                    sockets,
-                    new ProcessBuilder(command).redirectErrorStream(true).start());
+            Process qemu = new ProcessBuilder(command).redirectErrorStream(true).start();
+            return new Guest(sockets, qemu, new SerialLine(qemu, folder.resolve("serial.txt")));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -99,8 +99,7 @@ final class Guest implements AutoCloseable {
 
     /** Runs a command that must succeed; returns the lines it printed. */
     List<String> run(String command) {
-        line.send(command);
-        List<String> answer = line.takeUntil("done", COMMAND);
+        List<String> answer = line.takeUntil("done " + send(command), COMMAND);
         List<String> output = answer.stream()
                 .filter(text -> text.startsWith(OUTPUT))
                 .map(text -> text.substring(OUTPUT.length()))
@@ -146,7 +145,7 @@ final class Guest implements AutoCloseable {
 
     /** Resets the machine from inside and waits until it takes commands again. */
     void reboot() {
-        line.send("reboot_guest");
+        send("reboot_guest");
         awaitBoot();
     }
 
@@ -190,6 +189,12 @@ final class Guest implements AutoCloseable {
         List<String> said = line.takeUntil("serving", BOOT);
         assertThat(said.get(said.size() - 1)).as("number of the boot").isEqualTo(Integer.toString(boots));
         Awaitility.await("QMP socket").atMost(START).until(() -> Files.exists(qmp(sockets)));
+    }
+
+    /** Sends a command and returns its number, so that the answer to one that took too long is not taken for another's. */
+    private int send(String command) {
+        line.send(++commands + " " + command);
+        return commands;
     }
 
     private static String address(int port) {

@@ -5,27 +5,32 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
-/** The guest's serial line, which is standard input and output of QEMU. Keeps everything that came. */
+/** The guest's serial line, which is standard input and output of QEMU. Keeps everything that came, in a file, too. */
 final class SerialLine {
     private static final String MARK = "@@ ";
 
     private final Process qemu;
     private final Writer toGuest;
+    private final Writer record;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
     private final List<String> lines = new ArrayList<>();
     private int taken;
     private boolean ended;
 
-    SerialLine(Process qemu) {
+    /** @param file that keeps both directions after the test, and shows them meanwhile */
+    SerialLine(Process qemu, Path file) throws IOException {
         this.qemu = qemu;
         toGuest = qemu.outputWriter(StandardCharsets.UTF_8);
+        record = Files.newBufferedWriter(file);
         Thread reader = new Thread(this::read, "serial line of QEMU " + qemu.pid());
         reader.setDaemon(true);
         reader.start();
@@ -34,6 +39,7 @@ final class SerialLine {
     /** Sends a line to the guest. */
     void send(String line) {
         try {
+            note("$ " + line);
             toGuest.write(line + "\n");
             toGuest.flush();
         } catch (IOException e) {
@@ -102,14 +108,23 @@ final class SerialLine {
     }
 
     private void read() {
-        try (BufferedReader reader = qemu.inputReader(StandardCharsets.UTF_8)) {
+        try (BufferedReader reader = qemu.inputReader(StandardCharsets.UTF_8);
+                record) {
             for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+                note(line);
                 add(line);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } finally {
             end();
+        }
+    }
+
+    private void note(String line) throws IOException {
+        synchronized (record) {
+            record.write(line + "\n");
+            record.flush();
         }
     }
 
