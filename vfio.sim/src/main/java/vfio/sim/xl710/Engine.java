@@ -27,7 +27,7 @@ final class Engine implements AutoCloseable {
     private static final long LONGEST_SLEEP = TimeUnit.MICROSECONDS.toNanos(1_000);
 
     /** It sleeps as long as a part of the time that nothing has happened. */
-    private static final int PATIENCE = 16;
+    private static final int PATIENCE = 64;
 
     private static final long CALL_SECONDS = 2;
 
