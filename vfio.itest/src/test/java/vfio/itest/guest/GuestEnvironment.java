@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -26,7 +27,7 @@ record GuestEnvironment(Map<String, String> values) {
 
     /** Runs once in a test run; whoever asks later gets the same outcome. */
     private static final class Prepared {
-        static final Command.Result RESULT = Command.run(PREPARE, List.of(Places.guestScript("prepare")));
+        static final Command.Result RESULT = prepare(List.of());
     }
 
     /**
@@ -49,7 +50,26 @@ record GuestEnvironment(Map<String, String> values) {
 
     /** The environment; fails if there is none. */
     static GuestEnvironment require() {
-        Command.Result result = Prepared.RESULT;
+        return of(Prepared.RESULT);
+    }
+
+    /**
+     * The environment with another kernel; fails if there is none.
+     *
+     * @param series of the kernel
+     * @param modules that are loaded before the guest takes commands
+     */
+    static GuestEnvironment require(String series, List<String> modules) {
+        return of(prepare(List.of("--kernel", series, "--modules", String.join(",", modules))));
+    }
+
+    private static Command.Result prepare(List<String> arguments) {
+        List<String> command = new ArrayList<>(List.of(Places.guestScript("prepare")));
+        command.addAll(arguments);
+        return Command.run(PREPARE, command);
+    }
+
+    private static GuestEnvironment of(Command.Result result) {
         if (result.status() != 0) {
             throw new AssertionError("guest/prepare ended with " + result.status() + ": " + result.messages());
         }
