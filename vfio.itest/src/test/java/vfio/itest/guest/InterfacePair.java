@@ -25,6 +25,7 @@ final class InterfacePair {
     private final Interface first;
     private final Interface second;
     private String namespace = "";
+    private String sent = "";
 
     /** An interface by its MAC address, which is what stays the same. */
     private static final class Interface {
@@ -116,10 +117,10 @@ final class InterfacePair {
 
     /** Sends a file from the first to the second by TCP, over and over, until {@link #endSending}. */
     void beginSending(String file) {
+        sent = file;
         listen(second);
-        guest.run("rm -f /enough /sums /sent /arrived; mkfifo /sums");
-        guest.run("(md5sum </sums >/sent) >/dev/null 2>&1 &");
-        guest.run("(until [ -e /enough ]; do cat %s; done | tee /sums | %s >/arrived) >/dev/null 2>&1 &"
+        guest.run("rm -f /enough /rounds /arrived");
+        guest.run("(until [ -e /enough ]; do cat %s; echo >>/rounds; done | %s >/arrived) >/dev/null 2>&1 &"
                 .formatted(file, client(second)));
         awaitProgress();
     }
@@ -136,8 +137,14 @@ final class InterfacePair {
 
     /** Ends what {@link #beginSending} began and fails if something else has arrived than was sent. */
     void endSending() {
-        guest.run("touch /enough; await 40 eval '[ -s /arrived ] && [ -s /sent ]'");
-        assertThat(guest.ask("cat /arrived")).isEqualTo(guest.ask("cat /sent"));
+        guest.run("touch /enough; await 40 [ -s /arrived ]");
+        String all = "while read _round; do cat %s; done </rounds | md5sum".formatted(sent);
+        assertThat(guest.ask("cat /arrived")).isEqualTo(guest.ask(all));
+    }
+
+    /** Waits until the second answers a ping of the first. */
+    void awaitAnswer() {
+        guest.run("await %d ping -q -c 1 -W 1 %s".formatted(SECONDS, second.address));
     }
 
     /** The PCI address of the first in the guest. */

@@ -214,7 +214,7 @@ abstract class NetworkGuest {
     void functionLevelResetIsSurvived() {
         guest.run("echo 1 >/sys/bus/pci/devices/" + mediated.firstFunction() + "/reset");
         guest.run("await 20 eval 'dmesg | grep -q \"%s\"'".formatted(RESET_DETECTED));
-        mediated.awaitLinks();
+        mediated.awaitAnswer();
         mediated.ping(200, 56);
         mediated.sendForth(SHORT);
 
