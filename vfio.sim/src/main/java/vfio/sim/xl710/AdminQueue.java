@@ -21,7 +21,8 @@ import vfio.pci.api.device.VfioException;
 /**
  * The mailbox between a virtual function's driver and the physical function: the admin transmit queue (ATQ), which carries
  * messages to us, and the admin receive queue (ARQ), which carries ours. The rings' addresses, lengths, heads and tails are
- * registers, read whenever the queue is used, since drivers enable a queue before they say where it is.
+ * registers, read whenever the queue is used, since drivers enable a queue before they say where it is. A driver that ends a queue
+ * clears its length first, in memory that it may have mapped; so what was read counts only if the length is still the same then.
  *
  * <p>A message for which the ARQ has no room waits. While too many wait, none is taken from the ATQ. For the engine's thread.
  */
@@ -119,8 +120,11 @@ final class AdminQueue {
         if (length < 0 || head == tail) {
             return false;
         }
-        check(length, head, tail, "transmit");
         long at = address(VF_ATQBAH1, VF_ATQBAL1, head);
+        if (length(VF_ATQLEN1) != length) {
+            return false;
+        }
+        check(length, head, tail, "transmit");
         descriptor.read(guest, at);
         int result = 0;
         message.clear().limit(0);
@@ -153,8 +157,11 @@ final class AdminQueue {
             if (length < 0 || head == tail) {
                 break;
             }
-            check(length, head, tail, "receive");
             long at = address(VF_ARQBAH1, VF_ARQBAL1, head);
+            if (length(VF_ARQLEN1) != length) {
+                break;
+            }
+            check(length, head, tail, "receive");
             descriptor.read(guest, at);
             Message next = waiting.remove();
             int size = Math.min(next.payload.limit(), descriptor.dataLength());
