@@ -42,7 +42,9 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     private final AdminQueue adminQueue;
     private final Statistics statistics = new Statistics();
     private final Vsi vsi;
-    private final VirtchnlRequests requests;
+    /** Kept, since a method reference is an object, and the admin queue is looked at all the time. */
+    private final AdminQueue.Receiver requests;
+
     private final WrittenPages written = new WrittenPages();
     private volatile boolean mapped;
     private final LongAdder maliciousEvents = new LongAdder();
@@ -70,7 +72,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
         interrupts = new InterruptControl(registers, fire);
         adminQueue = new AdminQueue(registers, guest, () -> interrupts.cause(InterruptControl.ICR01_ADMINQ));
         vsi = new Vsi(number, adapter.queuePairs(), adapter.address(number), adapter.forwarding());
-        requests = new VirtchnlRequests(vsi, statistics, this);
+        requests = new VirtchnlRequests(vsi, statistics, this)::receive;
         vsi.reset();
     }
 
@@ -311,7 +313,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
 
     private boolean pollAdminQueue() {
         try {
-            boolean worked = adminQueue.poll(requests::receive);
+            boolean worked = adminQueue.poll(requests);
             if (resetRequested) {
                 beginReset();
             }
