@@ -31,6 +31,11 @@ import vfio.iavf.QueueSettings;
 abstract class DrivenFunctions {
     static final String FIRST = "0000:03:02.0";
     static final String SECOND = "0000:03:02.1";
+    /** Of another card, with 16 queue pairs each. */
+    static final String MANY = "0000:04:02.0";
+
+    static final String OTHER_OF_MANY = "0000:04:02.1";
+
     static final String THIRD = "0000:03:02.2";
 
     private static final String BUS = """
@@ -38,7 +43,8 @@ abstract class DrivenFunctions {
               ":configurator:resource-version": 1,
               ":configurator:symbolic-name": "vfio.itest.bus",
               ":configurator:version": "1.0.0",
-              "vfio.sim.xl710~pf0": { "address": "0000:03:00.0", "vfs": 4 }
+              "vfio.sim.xl710~pf0": { "address": "0000:03:00.0", "vfs": 4 },
+              "vfio.sim.xl710~pf1": { "address": "0000:04:00.0", "vfs": 2, "queues": 16 }
             }
             """;
 

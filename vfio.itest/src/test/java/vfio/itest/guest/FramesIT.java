@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.stream.Stream;
@@ -19,6 +20,7 @@ import vfio.iavf.QueueSettings;
 import vfio.iavf.RegisterPath;
 import vfio.iavf.Statistics;
 import vfio.iavf.TransmitOffload;
+import vfio.iavf.TransmitQueue;
 import vfio.iavf.VfRegister;
 
 /** Frames between virtual functions: which arrive where, in which order, and how they are counted. */
@@ -206,6 +208,31 @@ class FramesIT extends DrivenFunctions {
             }
             second.receive(
                     queues - 1, flows, frame -> assertThat(frame.hasHash()).isTrue());
+        }
+    }
+
+    @Test
+    void eachOfSixteenQueuePairsCarriesFrames() {
+        int pairs = 16;
+        try (Station many = Station.probe(runtime.socket(MANY), DriverOptions.DEFAULT);
+                Station other = open(OTHER_OF_MANY)) {
+            assertThat(many.driver().resources().queuePairs()).isEqualTo(pairs);
+            many.driver().open(QueueSettings.DEFAULT.withPairs(pairs));
+            byte[] table = new byte[many.driver().resources().rssLutSize()];
+            for (int queue = 0; queue < pairs; queue++) {
+                byte[] there = Packet.plain(other.mac(), many.mac(), 200, queue);
+                TransmitQueue transmit = many.driver().transmitQueue(queue);
+                assertThat(transmit.send(ByteBuffer.wrap(there), TransmitOffload.NONE))
+                        .isTrue();
+                transmit.kick();
+                assertThat(other.receiveOne()).isEqualTo(there);
+
+                Arrays.fill(table, (byte) queue);
+                many.driver().rssLookupTable(table);
+                byte[] back = Packet.transport(many.mac(), other.mac(), 4, Packet.UDP, 100, queue);
+                other.send(back);
+                many.receive(queue, 1, frame -> assertThat(frame.toArray()).isEqualTo(back));
+            }
         }
     }
 
