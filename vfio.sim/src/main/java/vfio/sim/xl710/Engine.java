@@ -24,7 +24,7 @@ final class Engine implements AutoCloseable {
     private static final int SPINS = 200;
 
     private static final long SHORTEST_SLEEP = TimeUnit.MICROSECONDS.toNanos(20);
-    private static final long LONGEST_SLEEP = TimeUnit.MICROSECONDS.toNanos(1_000);
+    private static final long LONGEST_SLEEP = TimeUnit.MILLISECONDS.toNanos(4);
 
     /** It sleeps as long as a part of the time that nothing has happened. */
     private static final int PATIENCE = 64;
@@ -131,18 +131,21 @@ final class Engine implements AutoCloseable {
                 idle++;
                 Thread.onSpinWait();
             } else {
-                sleep(System.nanoTime() - lastWork);
+                rest(lastWork);
+                idle = 0;
             }
         }
     }
 
-    private void sleep(long idleTime) {
+    /** Sleeps, and looks every now and then if need be, until there was something to do. */
+    private void rest(long lastWork) {
         asleep = true;
         VarHandle.fullFence();
         try {
             // Whoever rang before it could be seen that we sleep has left what we find now.
-            if (!closed && calls.isEmpty() && !work()) {
+            while (!closed && calls.isEmpty() && !work()) {
                 if (needsPolling.getAsBoolean()) {
+                    long idleTime = System.nanoTime() - lastWork;
                     LockSupport.parkNanos(this, Math.min(LONGEST_SLEEP, Math.max(SHORTEST_SLEEP, idleTime / PATIENCE)));
                 } else {
                     LockSupport.park(this);
