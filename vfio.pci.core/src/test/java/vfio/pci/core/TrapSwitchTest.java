@@ -150,14 +150,14 @@ class TrapSwitchTest {
 
     @Test
     void aClientThatDiesInBetweenEndsIt() {
-        patience(Duration.ofMillis(20));
+        patience(Duration.ofMillis(500));
         MediatedDevice device = openAware();
         context().trap(true);
         device.close();
 
         assertThat(signal.closed).hasValue(1);
         assertThat(mediation.closed).hasValue(1);
-        Awaitility.await().during(Duration.ofMillis(60)).untilAsserted(() -> assertThat(mediation.trapChanges)
+        Awaitility.await().during(Duration.ofMillis(700)).untilAsserted(() -> assertThat(mediation.trapChanges)
                 .isEmpty());
         assertRefused(Errno.ENODEV, () -> context().trap(true));
         assertRefused(Errno.ENODEV, () -> device.trap(true));
