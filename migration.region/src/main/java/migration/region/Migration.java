@@ -23,6 +23,9 @@ import vfio.pci.api.device.VfioException;
  * <p>Safe for several threads: one thing at a time.
  */
 public final class Migration {
+    /** Bytes of memory for what is written, at first. */
+    private static final int WRITTEN_FIRST = 1 << 16;
+
     private final Origin origin;
     private final Device device;
     private final MigrationStateMachine machine;
@@ -169,7 +172,7 @@ public final class Migration {
         switch (to) {
             case PRE_COPY -> tracker = device.track();
             case STOP_COPY -> finish(from);
-            case RESUMING -> written = ByteBuffer.allocate(1 << 16);
+            case RESUMING -> written = ByteBuffer.allocate(WRITTEN_FIRST);
             case RUNNING -> run(from);
             case STOP -> stop(from);
             default -> throw new IllegalStateException("the device has no state " + to);
@@ -200,6 +203,7 @@ public final class Migration {
     private void stop(MigrationState from) {
         if (from == MigrationState.RESUMING) {
             load();
+            written = null;
         } else if (from == MigrationState.STOP_COPY) {
             end();
         } else {
@@ -209,10 +213,11 @@ public final class Migration {
 
     private void load() {
         ByteBuffer stream = written;
-        written = null;
         if (stream == null || stream.position() == 0) {
             return;
         }
+        // If it is refused, another one may be written.
+        written = ByteBuffer.allocate(WRITTEN_FIRST);
         SavedState state = SavedState.decode(stream.flip());
         origin.objection(state.origin()).ifPresent(reason -> {
             throw new VfioException(Errno.EINVAL, "the state cannot be loaded here: " + reason);

@@ -252,6 +252,23 @@ class MigrationRegionTest {
     }
 
     @Test
+    void anotherStateMayFollowARefusedOne() {
+        Client source = new Client(Layout.LINUX_5_8, random(10));
+        Client target = new Client(Layout.LINUX_5_8);
+        source.state(STOP_AND_COPY);
+        byte[] good = source.data(4096, (int) source.read(DATA_SIZE, 8));
+        target.state(RESUMING);
+        target.data(4096, new byte[] {1, 2, 3});
+        target.write(DATA_SIZE, 8, 3);
+        assertFails(Errno.EPROTO, () -> target.state(RUNNING));
+
+        target.data(4096, good);
+        target.write(DATA_SIZE, 8, good.length);
+        target.state(RUNNING);
+        assertThat(target.device.state).isEqualTo(source.device.state);
+    }
+
+    @Test
     void deviceThatFailsOnAStateIsInError() {
         Client source = new Client(Layout.LINUX_5_8, random(10));
         Client target = new Client(Layout.LINUX_5_8);
