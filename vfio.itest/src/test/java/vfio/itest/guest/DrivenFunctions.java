@@ -31,12 +31,12 @@ import vfio.iavf.QueueSettings;
 abstract class DrivenFunctions {
     static final String FIRST = "0000:03:02.0";
     static final String SECOND = "0000:03:02.1";
+    static final String THIRD = "0000:03:02.2";
+
     /** Of another card, with 16 queue pairs each. */
     static final String MANY = "0000:04:02.0";
 
     static final String OTHER_OF_MANY = "0000:04:02.1";
-
-    static final String THIRD = "0000:03:02.2";
 
     private static final String BUS = """
             {

@@ -25,7 +25,7 @@ import vfio.iavf.VfRegister;
 
 /** Frames between virtual functions: which arrive where, in which order, and how they are counted. */
 class FramesIT extends DrivenFunctions {
-    private static final Logger LOGGER = System.getLogger(VirtualFunctionIT.class.getName());
+    private static final Logger LOGGER = System.getLogger(FramesIT.class.getName());
 
     private static final QueueSettings JUMBO = QueueSettings.DEFAULT.withMtu(9702);
     private static final int LONGEST_FRAME = 9724;
