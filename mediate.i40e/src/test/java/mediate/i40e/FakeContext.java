@@ -7,8 +7,10 @@ import java.util.Optional;
 import java.util.ResourceBundle;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
+import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.Regions;
 import vfio.pci.api.device.VfioException;
@@ -44,6 +46,21 @@ final class FakeContext implements MediationContext {
     FakeContext leaving(HandOverState state) {
         left = state;
         return this;
+    }
+
+    @Override
+    public List<DmaMapping> mappings() {
+        return List.of();
+    }
+
+    @Override
+    public Optional<HardwareState> hardwareState() {
+        return Optional.empty();
+    }
+
+    @Override
+    public void relayInterrupts(boolean relay) {
+        throw new UnsupportedOperationException();
     }
 
     @Override

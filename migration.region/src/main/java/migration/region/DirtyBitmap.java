@@ -9,6 +9,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
+import vfio.pci.api.device.DmaRange;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 
@@ -28,18 +29,6 @@ public final class DirtyBitmap {
 
     private final int pageShift;
     private final Area[] areas;
-
-    /**
-     * A range of addresses that is watched.
-     *
-     * @param iova its start
-     * @param length bytes, at least 1; the range ends at 2^64 at the latest
-     */
-    public record Range(long iova, long length) {
-        private long last() {
-            return iova + (length - 1);
-        }
-    }
 
     /** Gets the words of a bitmap that are not 0. */
     @FunctionalInterface
@@ -91,18 +80,18 @@ public final class DirtyBitmap {
      * @param ranges to be watched, in any order; those that share a page are watched as one
      * @throws VfioException EINVAL if the page size is none, or a range is empty or reaches beyond 2^64
      */
-    public DirtyBitmap(long pageSize, List<Range> ranges) {
+    public DirtyBitmap(long pageSize, List<DmaRange> ranges) {
         if (Long.bitCount(pageSize) != 1 || pageSize < PAGE_MINIMUM) {
             throw new VfioException(
                     Errno.EINVAL,
                     pageSize + " is no page size: it must be a power of two, " + PAGE_MINIMUM + " at least");
         }
         pageShift = Long.numberOfTrailingZeros(pageSize);
-        for (Range range : ranges) {
-            if (range.length == 0 || Long.compareUnsigned(range.last(), range.iova) < 0) {
+        for (DmaRange range : ranges) {
+            if (range.length() == 0 || Long.compareUnsigned(range.last(), range.iova()) < 0) {
                 throw new VfioException(
                         Errno.EINVAL,
-                        "a range of 0x%x bytes from 0x%x cannot be watched".formatted(range.length, range.iova));
+                        "a range of 0x%x bytes from 0x%x cannot be watched".formatted(range.length(), range.iova()));
             }
         }
         areas = joined(ranges);
@@ -284,10 +273,10 @@ public final class DirtyBitmap {
     }
 
     /** As areas of whole pages, ascending, none touching another's pages. */
-    private Area[] joined(List<Range> ranges) {
+    private Area[] joined(List<DmaRange> ranges) {
         List<long[]> spans = new ArrayList<>();
         ranges.stream()
-                .map(range -> new long[] {range.iova >>> pageShift, range.last() >>> pageShift})
+                .map(range -> new long[] {range.iova() >>> pageShift, range.last() >>> pageShift})
                 .sorted(Comparator.comparingLong(span -> span[0]))
                 .forEach(span -> {
                     long[] before = spans.isEmpty() ? null : spans.get(spans.size() - 1);

@@ -3,22 +3,24 @@ package migration.region;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.Set;
 import migration.region.SavedState.Origin;
 import migration.region.SavedState.Section;
 import org.jspecify.annotations.Nullable;
+import vfio.pci.api.device.DmaRange;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.Migratable;
+import vfio.pci.api.device.MigrationState;
 import vfio.pci.api.device.VfioException;
 
 /**
- * The migration of one device: its state machine, and the stream that is read from it or written to it. Whatever drives it, a
- * region or device features, drives this one object; what the device has to do is said in {@link Device}.
+ * The migration of one device: its state machine, the stream that is read from it or written to it, and the log of what it writes to
+ * client memory. Whoever drives it, a region, device features or an administrator, drives this one object, each through what {@link
+ * #as} gives it; what the device has to do is said in {@link Device}.
  *
- * <p>The state is read when the device is stopped, so while it runs nothing but what it writes to client memory is to be had, by
- * {@link #tracker}. What is written takes effect when {@link MigrationState#RESUMING} is left, as a whole. If it is refused, the
- * device is as it was, and the state still RESUMING with nothing written; if the device fails on it, that is an {@link
- * MigrationState#ERROR}.
+ * <p>The state is read when the device is stopped, so while it runs there is nothing to be had but the log. What is written takes
+ * effect when {@link MigrationState#RESUMING} is left, as a whole. If it is refused, the device is as it was, and the state still
+ * RESUMING with nothing written; if the device fails on it, that is an {@link MigrationState#ERROR}.
  *
  * <p>Safe for several threads: one thing at a time.
  */
@@ -27,11 +29,18 @@ public final class Migration {
     private static final int WRITTEN_FIRST = 1 << 16;
 
     private final Origin origin;
+    private final boolean logs;
     private final Device device;
     private final MigrationStateMachine machine;
     private @Nullable ByteBuffer saved;
     private @Nullable ByteBuffer written;
-    private @Nullable DirtyBitmap tracker;
+    private @Nullable DirtyBitmap log;
+
+    /** Who took the device out of RUNNING; null while it is there. */
+    private @Nullable String mover;
+
+    /** Who has it logged. */
+    private @Nullable String logger;
 
     /** A vendor's part. Calls come one at a time; what they throw is told to whoever asked. */
     public interface Device {
@@ -60,15 +69,20 @@ public final class Migration {
         void load(SavedState state);
 
         /**
-         * Begins to watch what the device writes to client memory.
+         * Begins to watch what the device writes to client memory. What it writes from now on has to be in the bitmap by the time
+         * that {@link #sync} or {@link #stop} returns.
          *
-         * @return where it is told, from now on
-         * @throws VfioException EOPNOTSUPP, as by default, if the device cannot, and then it cannot have its state read while it
-         *     runs; another errno if it cannot now
+         * @param pageSize what the asker would like; another one may be chosen
+         * @param ranges what to watch; none: all that is mapped now
+         * @return where it is told
+         * @throws VfioException EOPNOTSUPP, as by default, if the device cannot; EAGAIN if it cannot yet
          */
-        default DirtyBitmap track() {
+        default DirtyBitmap track(long pageSize, List<DmaRange> ranges) {
             throw new VfioException(Errno.EOPNOTSUPP, "this driver does not track what the device writes");
         }
+
+        /** The bitmap is about to be read. */
+        default void sync() {}
 
         /** Ends that. */
         default void untrack() {}
@@ -78,12 +92,13 @@ public final class Migration {
      * A device that runs.
      *
      * @param origin what its states say of where they come from
-     * @param tracks whether the device can watch what it writes, and so offers {@link MigrationState#PRE_COPY}
+     * @param logs whether the device can watch what it writes, and so offers {@link MigrationState#PRE_COPY}
      */
-    public Migration(Origin origin, boolean tracks, Device device) {
+    public Migration(Origin origin, boolean logs, Device device) {
         this.origin = Objects.requireNonNull(origin);
         this.device = Objects.requireNonNull(device);
-        machine = new MigrationStateMachine(tracks, false, this::take);
+        this.logs = logs;
+        machine = new MigrationStateMachine(logs, false, this::take);
     }
 
     /** The state now. */
@@ -91,58 +106,26 @@ public final class Migration {
         return machine.state();
     }
 
-    /**
-     * Takes the device to a state; see {@link MigrationStateMachine#request}.
-     *
-     * @throws VfioException EINVAL if no way leads there; else what the device or the stream that was written fails with
-     */
-    public synchronized void request(MigrationState target) {
-        machine.request(target);
+    /** The device in the hands of one who moves it; see {@link Migratable} for what keeps several apart. */
+    public Migratable as(String user) {
+        return new Hands(Objects.requireNonNull(user));
     }
 
-    /** The device has been reset: it runs, and nobody migrates it any more. */
+    /** What the device holds is not known any more. */
+    public synchronized void fail() {
+        machine.fail();
+    }
+
+    /** The device has been reset: it runs, and nobody moves it any more. */
     public synchronized void reset() {
-        end();
+        endLog();
+        saved = null;
         written = null;
+        mover = null;
         machine.reset();
     }
 
-    /** What the device has written since it is watched; empty if it is not. */
-    public synchronized Optional<DirtyBitmap> tracker() {
-        return Optional.ofNullable(tracker);
-    }
-
-    /**
-     * How many bytes can be read now.
-     *
-     * @throws VfioException EINVAL unless the state is being read
-     */
-    public synchronized long pending() {
-        return stream().remaining();
-    }
-
-    /**
-     * Reads on in the saved state.
-     *
-     * @param destination is filled as far as there is something; its position advances
-     * @return bytes; 0 at the end, which is preliminary while the device runs
-     * @throws VfioException EINVAL unless the state is being read
-     */
-    public synchronized int read(ByteBuffer destination) {
-        ByteBuffer stream = stream();
-        int count = Math.min(stream.remaining(), destination.remaining());
-        destination.put(stream.slice(stream.position(), count));
-        stream.position(stream.position() + count);
-        return count;
-    }
-
-    /**
-     * Writes on in a state that is to be taken over.
-     *
-     * @param source from position to limit; its position advances
-     * @throws VfioException EINVAL unless a state is being written; EOVERFLOW if it becomes too long
-     */
-    public synchronized void write(ByteBuffer source) {
+    private void append(ByteBuffer source) {
         ByteBuffer stream = written;
         if (stream == null || machine.state() != MigrationState.RESUMING) {
             throw new VfioException(Errno.EINVAL, "no state can be written while the device is " + machine.state());
@@ -170,7 +153,7 @@ public final class Migration {
 
     private void take(MigrationState from, MigrationState to) {
         switch (to) {
-            case PRE_COPY -> tracker = device.track();
+            case PRE_COPY -> {}
             case STOP_COPY -> finish(from);
             case RESUMING -> written = ByteBuffer.allocate(WRITTEN_FIRST);
             case RUNNING -> run(from);
@@ -197,7 +180,7 @@ public final class Migration {
         if (from == MigrationState.STOP) {
             device.run();
         }
-        end();
+        saved = null;
     }
 
     private void stop(MigrationState from) {
@@ -205,7 +188,7 @@ public final class Migration {
             load();
             written = null;
         } else if (from == MigrationState.STOP_COPY) {
-            end();
+            saved = null;
         } else {
             device.stop();
         }
@@ -231,12 +214,148 @@ public final class Migration {
         }
     }
 
-    /** Nobody reads any more. */
-    private void end() {
-        saved = null;
-        if (tracker != null) {
-            tracker = null;
+    private void endLog() {
+        logger = null;
+        if (log != null) {
+            log = null;
             device.untrack();
+        }
+    }
+
+    private void requireMover(String user) {
+        if (mover != null && !mover.equals(user)) {
+            throw new VfioException(
+                    Errno.EBUSY,
+                    "the device is " + machine.state() + " because " + mover + " moves it; end that first");
+        }
+    }
+
+    private void requireLogger(String user) {
+        if (logger != null && !logger.equals(user)) {
+            throw new VfioException(Errno.EBUSY, logger + " has logged what the device writes; end that first");
+        }
+    }
+
+    /** The migration as one user has it. */
+    private final class Hands implements Migratable {
+        private final String user;
+
+        Hands(String user) {
+            this.user = user;
+        }
+
+        @Override
+        public boolean offersPreCopy() {
+            return logs;
+        }
+
+        @Override
+        public boolean offersLogging() {
+            return logs;
+        }
+
+        @Override
+        public MigrationState state() {
+            return machine.state();
+        }
+
+        @Override
+        public void request(MigrationState target) {
+            synchronized (Migration.this) {
+                requireMover(user);
+                try {
+                    machine.request(target);
+                } finally {
+                    mover = machine.state() == MigrationState.RUNNING ? null : user;
+                }
+            }
+        }
+
+        @Override
+        public long pending() {
+            synchronized (Migration.this) {
+                requireMover(user);
+                return stream().remaining();
+            }
+        }
+
+        @Override
+        public int read(ByteBuffer destination) {
+            synchronized (Migration.this) {
+                requireMover(user);
+                ByteBuffer stream = stream();
+                int count = Math.min(stream.remaining(), destination.remaining());
+                destination.put(stream.slice(stream.position(), count));
+                stream.position(stream.position() + count);
+                return count;
+            }
+        }
+
+        @Override
+        public void write(ByteBuffer source) {
+            synchronized (Migration.this) {
+                requireMover(user);
+                append(source);
+            }
+        }
+
+        @Override
+        public long startLogging(long pageSize, List<DmaRange> ranges) {
+            synchronized (Migration.this) {
+                requireLogger(user);
+                if (log != null) {
+                    throw new VfioException(Errno.EINVAL, "what the device writes is logged already");
+                }
+                DirtyBitmap started = device.track(pageSize, List.copyOf(ranges));
+                log = started;
+                logger = user;
+                return started.pageSize();
+            }
+        }
+
+        @Override
+        public void stopLogging() {
+            synchronized (Migration.this) {
+                requireLogger(user);
+                endLog();
+            }
+        }
+
+        @Override
+        public void report(long iova, long length, long pageSize, ByteBuffer bitmap) {
+            synchronized (Migration.this) {
+                requireLogger(user);
+                DirtyBitmap current = log;
+                if (current == null) {
+                    throw new VfioException(Errno.EINVAL, "nothing is logged; start that first");
+                }
+                if (pageSize != current.pageSize()) {
+                    throw new VfioException(
+                            Errno.EINVAL,
+                            "pages of " + current.pageSize() + " bytes are logged, and not of " + pageSize);
+                }
+                device.sync();
+                current.report(iova, length, bitmap);
+            }
+        }
+
+        @Override
+        public void reset() {
+            Migration.this.reset();
+        }
+
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Hands hands && hands.owner() == owner() && hands.user.equals(user);
+        }
+
+        @Override
+        public int hashCode() {
+            return user.hashCode();
+        }
+
+        private Migration owner() {
+            return Migration.this;
         }
     }
 }

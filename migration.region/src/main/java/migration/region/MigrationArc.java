@@ -1,12 +1,12 @@
 package migration.region;
 
-import static migration.region.MigrationState.PRE_COPY;
-import static migration.region.MigrationState.PRE_COPY_P2P;
-import static migration.region.MigrationState.RESUMING;
-import static migration.region.MigrationState.RUNNING;
-import static migration.region.MigrationState.RUNNING_P2P;
-import static migration.region.MigrationState.STOP;
-import static migration.region.MigrationState.STOP_COPY;
+import static vfio.pci.api.device.MigrationState.PRE_COPY;
+import static vfio.pci.api.device.MigrationState.PRE_COPY_P2P;
+import static vfio.pci.api.device.MigrationState.RESUMING;
+import static vfio.pci.api.device.MigrationState.RUNNING;
+import static vfio.pci.api.device.MigrationState.RUNNING_P2P;
+import static vfio.pci.api.device.MigrationState.STOP;
+import static vfio.pci.api.device.MigrationState.STOP_COPY;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -15,6 +15,7 @@ import java.util.Deque;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import vfio.pci.api.device.MigrationState;
 
 /**
  * The direct transitions between states; every other one is a path of these. Source: {@code enum vfio_device_mig_state} in Linux

@@ -5,6 +5,8 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.Migratable;
+import vfio.pci.api.device.MigrationState;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.VfioException;
@@ -41,7 +43,7 @@ public final class MigrationRegion {
 
     private static final long SIZE = DATA_OFFSET + DATA_SIZE;
 
-    private final Migration migration;
+    private final Migratable migration;
     private final Layout layout;
     private final int index;
     private final ByteBuffer data = ByteBuffer.allocate(DATA_SIZE);
@@ -52,6 +54,9 @@ public final class MigrationRegion {
 
     private boolean filled;
     private boolean offered;
+    /** Bytes of the pages that are logged for this region; 0 if none are. */
+    private long loggedPageSize;
+
     private long startPfn;
     private long pageSize;
     private long totalPfns;
@@ -128,7 +133,7 @@ public final class MigrationRegion {
         }
     }
 
-    private MigrationRegion(Migration migration, Layout layout, int index) {
+    private MigrationRegion(Migratable migration, Layout layout, int index) {
         this.migration = migration;
         this.layout = layout;
         this.index = index;
@@ -142,7 +147,7 @@ public final class MigrationRegion {
     public static MigrationRegion add(MediationContext context, Migration migration, Layout layout) {
         EnumSet<RegionInfo.Flag> flags = EnumSet.of(RegionInfo.Flag.READ, RegionInfo.Flag.WRITE);
         RegionInfo region = new RegionInfo(0, SIZE, flags, List.of(), TYPE, SUBTYPE);
-        return new MigrationRegion(migration, layout, context.addRegion(region));
+        return new MigrationRegion(migration.as("the migration region"), layout, context.addRegion(region));
     }
 
     /** The index it got. */
@@ -219,10 +224,18 @@ public final class MigrationRegion {
         MigrationState target = DeviceState.stateOf(bits)
                 .filter(state -> state != MigrationState.ERROR)
                 .orElseThrow(() -> new VfioException(Errno.EINVAL, bits + " is no device_state"));
+        boolean starts = layout == Layout.PROPOSAL_2019 && target == MigrationState.PRE_COPY && loggedPageSize == 0;
+        if (starts) {
+            loggedPageSize = migration.startLogging(RegionInfo.PAGE_SIZE, List.of());
+        }
         try {
             migration.request(target);
         } finally {
             empty();
+            if (loggedPageSize != 0 && !migration.state().isSaving()) {
+                loggedPageSize = 0;
+                migration.stopLogging();
+            }
         }
     }
 
@@ -285,19 +298,18 @@ public final class MigrationRegion {
 
     /** Shows the bitmap of as many pages as fit into the data section. Part of the state that lies ready stays so. */
     private long copiedPfns() {
-        DirtyBitmap bitmap = migration.tracker().orElse(null);
         long rest = totalPfns - answeredPfns;
         if (rest <= 0) {
             return 0;
         }
-        if (bitmap == null || bitmap.pageSize() != pageSize) {
+        if (loggedPageSize == 0 || loggedPageSize != pageSize) {
             answeredPfns = totalPfns;
             return DIRTY_PFNS_ALL;
         }
         long pages = Math.min(rest, 8L * DATA_SIZE);
         int bytes = (int) ((pages + 63) / 64 * Long.BYTES);
         dirtyPages.clear().put(new byte[bytes]).flip();
-        bitmap.report((startPfn + answeredPfns) * pageSize, pages * pageSize, dirtyPages);
+        migration.report((startPfn + answeredPfns) * pageSize, pages * pageSize, pageSize, dirtyPages);
         showsDirtyPages = true;
         answeredPfns += pages;
         return pages;

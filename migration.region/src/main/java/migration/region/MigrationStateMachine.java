@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.MigrationState;
 import vfio.pci.api.device.VfioException;
 
 /**

@@ -17,12 +17,12 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.stream.IntStream;
-import migration.region.DirtyBitmap.Range;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import vfio.pci.api.device.DmaRange;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 
@@ -33,7 +33,7 @@ class DirtyBitmapTest {
 
     @Test
     void eachTouchedPageIsMarkedOnce() {
-        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new Range(0, 64 * MIB)));
+        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new DmaRange(0, 64 * MIB)));
         bitmap.mark(PAGE - 1, 2);
         bitmap.mark(PAGE - 1, 1);
         bitmap.mark(10 * PAGE, PAGE);
@@ -53,10 +53,10 @@ class DirtyBitmapTest {
         Random random = new Random(pageSize);
         for (int round = 0; round < 20; round++) {
             long start = (random.nextLong() >>> 20) << 12;
-            List<Range> ranges = List.of(
-                    new Range(start, 300 * MIB),
-                    new Range(start + 700 * MIB, 1),
-                    new Range(start + 900 * MIB, 200 * MIB));
+            List<DmaRange> ranges = List.of(
+                    new DmaRange(start, 300 * MIB),
+                    new DmaRange(start + 700 * MIB, 1),
+                    new DmaRange(start + 900 * MIB, 200 * MIB));
             DirtyBitmap bitmap = new DirtyBitmap(pageSize, ranges);
             TreeSet<Long> expected = new TreeSet<>();
             for (int write = 0; write < 200; write++) {
@@ -79,7 +79,8 @@ class DirtyBitmapTest {
 
     @Test
     void whatIsNotWatchedIsPassedOver() {
-        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new Range(100 * PAGE, PAGE), new Range(200 * PAGE, PAGE)));
+        DirtyBitmap bitmap =
+                new DirtyBitmap(PAGE, List.of(new DmaRange(100 * PAGE, PAGE), new DmaRange(200 * PAGE, PAGE)));
         bitmap.mark(0, 1000 * PAGE);
         bitmap.mark(-PAGE, PAGE);
         bitmap.mark(-1, 2);
@@ -89,7 +90,7 @@ class DirtyBitmapTest {
 
     @Test
     void endOfTheAddressSpaceIsMemoryToo() {
-        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new Range(-4 * PAGE, 4 * PAGE)));
+        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new DmaRange(-4 * PAGE, 4 * PAGE)));
         bitmap.mark(-1, 1);
         assertThat(drain(bitmap)).containsExactly(-1L >>> 12);
     }
@@ -98,7 +99,11 @@ class DirtyBitmapTest {
     void rangesThatShareAPageAreOne() {
         DirtyBitmap bitmap = new DirtyBitmap(
                 PAGE,
-                List.of(new Range(5000, 10), new Range(4096, 100), new Range(4096 + 4000, 4096), new Range(4100, 1)));
+                List.of(
+                        new DmaRange(5000, 10),
+                        new DmaRange(4096, 100),
+                        new DmaRange(4096 + 4000, 4096),
+                        new DmaRange(4100, 1)));
         bitmap.markAll();
         assertThat(drain(bitmap)).containsExactly(1L, 2L);
     }
@@ -106,7 +111,7 @@ class DirtyBitmapTest {
     @Test
     void markAllMarksAll() {
         DirtyBitmap bitmap =
-                new DirtyBitmap(PAGE, List.of(new Range(MIB, 1000 * MIB), new Range(4096 * MIB, 3 * PAGE)));
+                new DirtyBitmap(PAGE, List.of(new DmaRange(MIB, 1000 * MIB), new DmaRange(4096 * MIB, 3 * PAGE)));
         bitmap.markAll();
         assertThat(bitmap.count()).isEqualTo(1000 * MIB / PAGE + 3);
     }
@@ -114,14 +119,14 @@ class DirtyBitmapTest {
     @ParameterizedTest
     @CsvSource({"0,0,1", "4095,0,1", "6000,0,1", "2048,0,1", "4096,0,0", "4096,-1,2"})
     void nonsenseIsRefused(long pageSize, long iova, long length) {
-        assertThatThrownBy(() -> new DirtyBitmap(pageSize, List.of(new Range(iova, length))))
+        assertThatThrownBy(() -> new DirtyBitmap(pageSize, List.of(new DmaRange(iova, length))))
                 .isInstanceOfSatisfying(
                         VfioException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EINVAL));
     }
 
     @Test
     void reportHasABitForEachPageOfTheRange() {
-        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new Range(0, 64 * MIB)));
+        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new DmaRange(0, 64 * MIB)));
         BitSet expected = new BitSet();
         for (int page : new int[] {70, 71, 77, 78, 133, 134, 262}) {
             bitmap.mark(page * PAGE, 1);
@@ -140,7 +145,7 @@ class DirtyBitmapTest {
 
     @Test
     void reportThatDoesNotFitIsRefusedAndLosesNothing() {
-        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new Range(0, MIB)));
+        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new DmaRange(0, MIB)));
         bitmap.mark(0, MIB);
         assertThatThrownBy(() -> bitmap.report(0, 9 * PAGE, ByteBuffer.allocate(1)))
                 .hasMessageContaining("do not fit");
@@ -157,7 +162,7 @@ class DirtyBitmapTest {
         int pages = 2048;
         int rounds = 4000;
         AtomicIntegerArray memory = new AtomicIntegerArray(pages);
-        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new Range(0, pages * PAGE)));
+        DirtyBitmap bitmap = new DirtyBitmap(PAGE, List.of(new DmaRange(0, pages * PAGE)));
         CyclicBarrier begin = new CyclicBarrier(3);
         AtomicInteger done = new AtomicInteger();
         CompletableFuture<?>[] writers = IntStream.range(0, 2)
@@ -219,11 +224,11 @@ class DirtyBitmapTest {
         }
     }
 
-    private static void addWatched(Set<Long> pages, List<Range> ranges, long pageSize, long iova, long length) {
+    private static void addWatched(Set<Long> pages, List<DmaRange> ranges, long pageSize, long iova, long length) {
         if (length == 0) {
             return;
         }
-        for (Range range : ranges) {
+        for (DmaRange range : ranges) {
             long first = Math.max(iova / pageSize, range.iova() / pageSize);
             long last = Math.min((iova + length - 1) / pageSize, (range.iova() + range.length() - 1) / pageSize);
             for (long page = first; page <= last; page++) {

@@ -4,7 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.ResourceBundle;
+import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.DmaSpace;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.Regions;
 import vfio.pci.api.mediate.HandOverState;
@@ -19,6 +21,21 @@ final class FakeContext implements MediationContext {
     final List<String> warnings = new ArrayList<>();
     boolean trapRequested;
     private final System.Logger log = new Log();
+
+    @Override
+    public List<DmaMapping> mappings() {
+        return List.of();
+    }
+
+    @Override
+    public Optional<HardwareState> hardwareState() {
+        return Optional.empty();
+    }
+
+    @Override
+    public void relayInterrupts(boolean relay) {
+        throw new UnsupportedOperationException();
+    }
 
     @Override
     public int addRegion(RegionInfo region) {

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import migration.region.SavedState.Section;
+import vfio.pci.api.device.DmaRange;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 
@@ -47,7 +48,7 @@ final class FakeDevice implements Migration.Device {
     }
 
     @Override
-    public DirtyBitmap track() {
+    public DirtyBitmap track(long pageSize, List<DmaRange> ranges) {
         call("track");
         return dirty;
     }

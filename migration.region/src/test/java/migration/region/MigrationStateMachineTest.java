@@ -1,15 +1,15 @@
 package migration.region;
 
-import static migration.region.MigrationState.ERROR;
-import static migration.region.MigrationState.PRE_COPY;
-import static migration.region.MigrationState.PRE_COPY_P2P;
-import static migration.region.MigrationState.RESUMING;
-import static migration.region.MigrationState.RUNNING;
-import static migration.region.MigrationState.RUNNING_P2P;
-import static migration.region.MigrationState.STOP;
-import static migration.region.MigrationState.STOP_COPY;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static vfio.pci.api.device.MigrationState.ERROR;
+import static vfio.pci.api.device.MigrationState.PRE_COPY;
+import static vfio.pci.api.device.MigrationState.PRE_COPY_P2P;
+import static vfio.pci.api.device.MigrationState.RESUMING;
+import static vfio.pci.api.device.MigrationState.RUNNING;
+import static vfio.pci.api.device.MigrationState.RUNNING_P2P;
+import static vfio.pci.api.device.MigrationState.STOP;
+import static vfio.pci.api.device.MigrationState.STOP_COPY;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,6 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.MigrationState;
 import vfio.pci.api.device.VfioException;
 
 class MigrationStateMachineTest {

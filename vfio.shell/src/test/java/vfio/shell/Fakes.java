@@ -16,6 +16,7 @@ import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
 import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.InterruptInfo;
+import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.SharedMemory;
@@ -318,6 +319,11 @@ final class Fakes {
                     0,
                     0,
                     Duration.ZERO);
+        }
+
+        @Override
+        public Migratable migration(String user) {
+            throw new VfioException(Errno.ENOTTY, "nobody moves it");
         }
 
         @Override

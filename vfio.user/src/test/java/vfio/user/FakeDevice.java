@@ -18,6 +18,7 @@ import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.InterruptInfo;
+import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.SharedMemory;
@@ -164,6 +165,11 @@ final class FakeDevice implements OpenDevice {
     @Override
     public TrapStatus trapStatus() {
         return trapSwitch.status();
+    }
+
+    @Override
+    public Migratable migration(String user) {
+        throw new VfioException(Errno.ENOTTY, "nobody moves it");
     }
 
     @Override

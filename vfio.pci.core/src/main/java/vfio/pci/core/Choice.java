@@ -8,7 +8,6 @@ import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
-import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Hardware;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.manage.Explanation.Answer;
@@ -22,7 +21,7 @@ import vfio.pci.api.pci.PciDevice;
 final class Choice {
     private final PciDevice device;
     private final Hardware hardware;
-    private final DmaSpace memory;
+    private final DmaMap memory;
     private final TrapSwitch traps;
     private final VendorFaults faults;
     private final VendorCalls calls;
@@ -31,7 +30,7 @@ final class Choice {
     Choice(
             PciDevice device,
             Hardware hardware,
-            DmaSpace memory,
+            DmaMap memory,
             TrapSwitch traps,
             VendorFaults faults,
             VendorCalls calls) {

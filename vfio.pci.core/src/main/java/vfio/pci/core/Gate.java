@@ -54,6 +54,19 @@ final class Gate {
         trace();
     }
 
+    /** Goes in if that is possible at once. Pair with {@link #exit} if it is. */
+    boolean tryEnter() {
+        long seen = state.get();
+        while ((seen & ~CALLS) == 0) {
+            if (state.compareAndSet(seen, seen + 1)) {
+                trace();
+                return true;
+            }
+            seen = state.get();
+        }
+        return false;
+    }
+
     /** Goes out. */
     void exit() {
         Thread thread = Thread.currentThread();

@@ -6,9 +6,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.Regions;
@@ -22,7 +24,7 @@ import vfio.pci.api.pci.PciDevice;
 final class LentContext implements MediationContext {
     private final PciDevice device;
     private final Hardware hardware;
-    private final DmaSpace memory;
+    private final DmaMap memory;
     private final System.Logger logger;
     private final LentRegions regions = new LentRegions();
     private final LentMemory lentMemory = new LentMemory();
@@ -40,12 +42,13 @@ final class LentContext implements MediationContext {
     /** What it was answered to its wish. */
     private boolean toldInForce;
 
+    private volatile boolean relays;
     private volatile boolean valid = true;
 
     LentContext(
             PciDevice device,
             Hardware hardware,
-            DmaSpace memory,
+            DmaMap memory,
             TrapSwitch traps,
             Optional<HandOverState> state,
             String mediator) {
@@ -70,6 +73,29 @@ final class LentContext implements MediationContext {
     @Override
     public DmaSpace memory() {
         return lentMemory;
+    }
+
+    @Override
+    public List<DmaMapping> mappings() {
+        requireValid();
+        return memory.list();
+    }
+
+    @Override
+    public Optional<HardwareState> hardwareState() {
+        requireValid();
+        return hardware.state();
+    }
+
+    @Override
+    public void relayInterrupts(boolean relay) {
+        requireValid();
+        relays = relay;
+    }
+
+    /** Whether the mediation hears of interrupts. */
+    boolean relays() {
+        return valid && relays;
     }
 
     @Override

@@ -3,6 +3,7 @@ package vfio.pci.core;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -20,6 +21,7 @@ import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
 import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.InterruptInfo;
+import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.SharedMemory;
@@ -261,7 +263,11 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         if (isTrapInterrupt(index)) {
             inside(() -> signals.forEach(signal -> traps.connect(action, signal)));
         } else {
-            inside(() -> hardware.connect(index, action, start, signals));
+            inside(() -> hardware.connect(
+                    index,
+                    action,
+                    start,
+                    action == InterruptAction.TRIGGER ? relayed(index, start, signals) : signals));
             if (index == PciInterrupt.REQ && action == InterruptAction.TRIGGER) {
                 listensToRequests = signals.stream().anyMatch(Objects::nonNull);
             }
@@ -314,7 +320,15 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
 
     @Override
     public void reset() {
-        inside(hardware::reset);
+        inside(() -> {
+            hardware.reset();
+            Layer current = handOver.layer();
+            try {
+                current.mediation().reset();
+            } catch (Throwable thrown) {
+                throw core.faults().contain(current.mediator(), "reset", thrown);
+            }
+        });
     }
 
     @Override
@@ -340,6 +354,13 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     }
 
     @Override
+    public Migratable migration(String user) {
+        GuardedMigration migration = new GuardedMigration(device.address(), user, gate, handOver::layer, core.faults());
+        migration.require();
+        return migration;
+    }
+
+    @Override
     public void withdraw(String reason) {
         if (!core.stopping().getAsBoolean() && askBack()) {
             LOGGER.log(Level.INFO, "{0} is asked back from {1}: {2}", device.address(), user, reason);
@@ -362,6 +383,36 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
             if (alone) {
                 handOver.transition().end();
             }
+        }
+    }
+
+    private List<@Nullable Signal> relayed(int index, int start, List<@Nullable Signal> signals) {
+        List<@Nullable Signal> relayed = new ArrayList<>();
+        for (Signal signal : signals) {
+            relayed.add(
+                    signal == null
+                            ? null
+                            : new RelayedSignal(signal, this::interrupted, index, start + relayed.size()));
+        }
+        return relayed;
+    }
+
+    /** On the device's own thread, which must not wait: an interrupt that comes while the device is handed over is not relayed. */
+    private void interrupted(int index, int vector) {
+        LentContext listener = handOver.layer().context();
+        if (listener == null || !listener.relays() || !gate.tryEnter()) {
+            return;
+        }
+        try {
+            Layer current = handOver.layer();
+            if (current.context() == listener) {
+                current.mediation().interrupt(index, vector);
+            }
+        } catch (Throwable thrown) {
+            VfioException contained = core.faults().contain(handOver.layer().mediator(), "interrupt", thrown);
+            LOGGER.log(Level.DEBUG, "{0}: {1}", device.address(), contained.getMessage());
+        } finally {
+            gate.exit();
         }
     }
 

@@ -1,5 +1,6 @@
 package vfio.pci.api.device;
 
+import java.util.Optional;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
@@ -30,6 +31,11 @@ public interface Hardware extends Regions, Interrupts, AutoCloseable {
      * way, and none begins until it is opened again. The default does nothing, for devices that do no DMA.
      */
     default void stopDma() {}
+
+    /** The part of its state that regions do not show; empty, as by default, if nobody here knows it. */
+    default Optional<HardwareState> state() {
+        return Optional.empty();
+    }
 
     /** Whether {@link #reset} works. */
     boolean resettable();

@@ -8,6 +8,7 @@ import org.osgi.annotation.versioning.ProviderType;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.InterruptInfo;
+import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.SharedMemory;
@@ -116,6 +117,15 @@ public interface OpenDevice extends AutoCloseable {
 
     /** How the disablable areas stand. */
     TrapStatus trapStatus();
+
+    /**
+     * Moves the device.
+     *
+     * @param user who does, in a few words
+     * @return the device in the hands of that user; it stays valid when the driver changes
+     * @throws VfioException ENOTTY, with the reason, if it cannot be moved
+     */
+    Migratable migration(String user);
 
     /**
      * Asks the mediation to watch, or no longer, which pages of client memory the device writes.

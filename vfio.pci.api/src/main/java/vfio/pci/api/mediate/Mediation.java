@@ -5,6 +5,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ConsumerType;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.SharedMemory;
@@ -76,6 +77,28 @@ public interface Mediation {
     default Map<String, Long> counters() {
         return Map.of();
     }
+
+    /**
+     * Moves the device.
+     *
+     * @param user who does, in a few words: {@code the client}
+     * @return the device in the hands of that user, equal for equal users; empty, as by default, if it cannot be moved
+     */
+    default Optional<Migratable> migration(String user) {
+        return Optional.empty();
+    }
+
+    /**
+     * An interrupt is about to be told to the client, while {@link MediationContext#relayInterrupts} is on. Runs on the device's own
+     * thread: it must neither wait nor fail.
+     *
+     * @param index the type, one of {@link vfio.pci.api.pci.PciInterrupt}
+     * @param vector of that type
+     */
+    default void interrupt(int index, int vector) {}
+
+    /** The client has reset the device, other than by a register. Runs after the device underneath has been reset. */
+    default void reset() {}
 
     /**
      * Begins or ends watching which pages of client memory the device writes. Whoever needs registers to be trapped for that

@@ -1,8 +1,11 @@
 package vfio.pci.api.mediate;
 
+import java.util.List;
 import java.util.Optional;
 import org.osgi.annotation.versioning.ProviderType;
+import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.DmaSpace;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.Regions;
 import vfio.pci.api.device.VfioException;
@@ -25,6 +28,18 @@ public interface MediationContext {
 
     /** The client's memory. */
     DmaSpace memory();
+
+    /** The ranges of the client's memory that the device may use now, by address. */
+    List<DmaMapping> mappings();
+
+    /** The part of the device's state that its regions do not show; empty if nobody here knows it. */
+    Optional<HardwareState> hardwareState();
+
+    /**
+     * Begins or ends to call {@link Mediation#interrupt} before the client gets an interrupt. It costs each interrupt a detour, so it
+     * is off at first.
+     */
+    void relayInterrupts(boolean relay);
 
     /**
      * Adds a device-specific region. Only while the device is being opened, that is during {@link MediateOps#open}. The

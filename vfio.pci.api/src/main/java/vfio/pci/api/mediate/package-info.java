@@ -16,7 +16,7 @@
  * implements {@code MediationContext}.
  */
 @Export
-@Version("1.1.0")
+@Version("1.2.0")
 @NullMarked
 package vfio.pci.api.mediate;
 

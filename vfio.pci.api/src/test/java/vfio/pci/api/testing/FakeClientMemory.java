@@ -59,6 +59,14 @@ public final class FakeClientMemory implements DmaSpace {
         found.at(iova, source.remaining()).put(source);
     }
 
+    /** What is mapped, by address. */
+    List<DmaMapping> mappings() {
+        return arrays.stream()
+                .map(Mapped::mapping)
+                .sorted((one, other) -> Long.compareUnsigned(one.iova(), other.iova()))
+                .toList();
+    }
+
     private void add(long iova, byte[] array, boolean writable) {
         DmaMapping mapping = new DmaMapping(iova, array.length, true, writable, null);
         if (array.length == 0 || Long.compareUnsigned(mapping.last(), iova) < 0) {

@@ -5,9 +5,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.RegionInfo.Flag;
@@ -32,6 +34,7 @@ final class FakeContext implements MediationContext {
     private boolean holding;
 
     private boolean trapWish;
+    private volatile boolean relays;
     private volatile boolean valid = true;
 
     FakeContext(FakeDevice device, Hardware hardware, TrapState traps, Optional<HandOverState> state) {
@@ -54,6 +57,29 @@ final class FakeContext implements MediationContext {
     @Override
     public DmaSpace memory() {
         return new LentMemory();
+    }
+
+    @Override
+    public List<DmaMapping> mappings() {
+        requireValid();
+        return device.memory().mappings();
+    }
+
+    @Override
+    public Optional<HardwareState> hardwareState() {
+        requireValid();
+        return hardware.state();
+    }
+
+    @Override
+    public void relayInterrupts(boolean relay) {
+        requireValid();
+        relays = relay;
+    }
+
+    /** Whether the driver wants to hear of interrupts. */
+    boolean relays() {
+        return valid && relays;
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.util.regex.Pattern;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.mediate.HandOverState;
@@ -38,6 +39,7 @@ public final class FakeDevice implements PciDevice {
     private Optional<PciAddress> physicalFunction = Optional.empty();
     private int virtualFunctionNumber = -1;
     private Trapping trapping = Trapping.DYNAMIC;
+    private Optional<HardwareState> state = Optional.empty();
     private Optional<HandOverState> left = Optional.empty();
 
     private FakeDevice(PciIds ids) {
@@ -123,6 +125,12 @@ public final class FakeDevice implements PciDevice {
         return this;
     }
 
+    /** Gives it a part of its state that regions do not show. Returns this. */
+    public FakeDevice withHardwareState(HardwareState newState) {
+        state = Optional.of(newState);
+        return this;
+    }
+
     /** A region of the hardware, to preset and look at registers. */
     public FakeRegion region(int index) {
         return regions.get(index);
@@ -205,7 +213,7 @@ public final class FakeDevice implements PciDevice {
         if (!inUse.compareAndSet(false, true)) {
             throw new VfioException(Errno.EBUSY, this + " is open already; close it first");
         }
-        return new FakeHardware(List.copyOf(regions), () -> inUse.set(false));
+        return new FakeHardware(List.copyOf(regions), state, () -> inUse.set(false));
     }
 
     @Override

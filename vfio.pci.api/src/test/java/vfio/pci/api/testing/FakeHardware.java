@@ -1,11 +1,13 @@
 package vfio.pci.api.testing;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.InterruptInfo;
 import vfio.pci.api.device.RegionAccess;
@@ -18,11 +20,13 @@ import vfio.pci.api.pci.PciInterrupt;
 /** An opened {@link FakeDevice}: its regions; no interrupts. */
 final class FakeHardware implements Hardware {
     private final List<FakeRegion> regions;
+    private final Optional<HardwareState> state;
     private final Runnable onClose;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    FakeHardware(List<FakeRegion> regions, Runnable onClose) {
+    FakeHardware(List<FakeRegion> regions, Optional<HardwareState> state, Runnable onClose) {
         this.regions = regions;
+        this.state = state;
         this.onClose = onClose;
     }
 
@@ -80,6 +84,11 @@ final class FakeHardware implements Hardware {
 
     @Override
     public void unmap(DmaMapping mapping) {}
+
+    @Override
+    public Optional<HardwareState> state() {
+        return state;
+    }
 
     @Override
     public boolean resettable() {

@@ -11,6 +11,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.RegionInfo.Flag;
@@ -151,6 +152,35 @@ public final class MediatedDevice implements AutoCloseable {
     public void track(boolean tracking) {
         VendorCall.request("track", () -> {
             mediation().track(tracking);
+            return Result.DONE;
+        });
+    }
+
+    /**
+     * The device in the hands of one who moves it. As in use, an error the driver throws fails the test.
+     *
+     * @throws VfioException ENOTTY if the driver cannot move it
+     */
+    public Migratable migration(String user) {
+        return VendorCall.request("migration", () -> mediation().migration(user))
+                .orElseThrow(() -> new VfioException(Errno.ENOTTY, "the driver does not move " + device));
+    }
+
+    /** The device fires an interrupt; the driver hears of it if it wants to. */
+    public void interrupt(int index, int vector) {
+        Layer current = layer();
+        if (current.context().relays()) {
+            VendorCall.duty("interrupt", () -> {
+                current.mediation().interrupt(index, vector);
+                return current;
+            });
+        }
+    }
+
+    /** The client resets the device, other than by a register; the registers of the fake device stay as they are. */
+    public void reset() {
+        VendorCall.duty("reset", () -> {
+            mediation().reset();
             return Result.DONE;
         });
     }

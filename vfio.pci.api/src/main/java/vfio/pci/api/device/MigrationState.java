@@ -1,4 +1,4 @@
-package migration.region;
+package vfio.pci.api.device;
 
 import java.util.Optional;
 
@@ -69,7 +69,7 @@ public enum MigrationState {
     }
 
     /** Whether a device has this state that supports pre-copy, or states without access to other devices, or neither. */
-    boolean isSupported(boolean preCopy, boolean peerToPeer) {
+    public boolean isSupported(boolean preCopy, boolean peerToPeer) {
         return (preCopy || !support.preCopy) && (peerToPeer || !support.peerToPeer);
     }
 }
