@@ -60,6 +60,7 @@ class ArchitectureTest {
             new Bundle(LINUX, bundles(API), libraries(OSGI, JNA)),
             new Bundle("vfio.sim", bundles(API), libraries(OSGI)),
             new Bundle(USER, bundles(API, LINUX), libraries(OSGI, JSON)),
+            new Bundle("vfio.migration", bundles(API, LINUX), libraries(OSGI)),
             new Bundle("vfio.pci.repository", bundles(API), libraries(OSGI, FILE_INSTALL)),
             new Bundle("vfio.shell", bundles(API), libraries(OSGI, GOGO, JDK_NET)),
             new Bundle(MIGRATION, bundles(API), libraries(ANNOTATIONS)),

@@ -428,6 +428,11 @@ final class Fakes {
         }
 
         @Override
+        public DmaSpace memory() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
         public boolean resettable() {
             return false;
         }

@@ -1,5 +1,6 @@
 package vfio.user;
 
+import vfio.pci.api.device.DmaSpace;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -341,6 +342,11 @@ final class FakeDevice implements OpenDevice {
     @Override
     public List<DmaMapping> mappings() {
         return List.copyOf(mappings);
+    }
+
+    @Override
+    public DmaSpace memory() {
+        throw new UnsupportedOperationException();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package vfio.pci.core;
 
+import vfio.pci.api.device.DmaSpace;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
@@ -311,6 +312,11 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     @Override
     public List<DmaMapping> mappings() {
         return dma.list();
+    }
+
+    @Override
+    public DmaSpace memory() {
+        return dma;
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ProviderType;
 import vfio.pci.api.device.DmaMapping;
+import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.InterruptInfo;
 import vfio.pci.api.device.Migratable;
@@ -100,6 +101,9 @@ public interface OpenDevice extends AutoCloseable {
 
     /** The mappings, by address. */
     List<DmaMapping> mappings();
+
+    /** The client's memory, as the device reaches it. */
+    DmaSpace memory();
 
     /** Whether {@link #reset} works. */
     boolean resettable();
