@@ -124,10 +124,11 @@ final class Outgoing {
         List<DmaRange> ranges = introduce(target);
         Pace pace = new Pace(options.bytesPerSecond());
         MemorySender memory = new MemorySender(target, device.memory(), ranges, migration, pace, this::requireGoingOn);
+        List<DmaRange> left = List.of();
         long pageSize = ranges.isEmpty() ? PAGE_SIZE : startLogging(ranges);
         if (!ranges.isEmpty()) {
             progress.phase(options.waitForSwitchOver() ? Phase.AWAITING_SWITCH_OVER : Phase.COPYING);
-            copyWhileRunning(memory, pace, pageSize);
+            left = copyWhileRunning(memory, pace, pageSize);
         } else if (options.waitForSwitchOver()) {
             progress.phase(Phase.AWAITING_SWITCH_OVER);
             awaitSwitchOver(Long.MAX_VALUE);
@@ -136,6 +137,7 @@ final class Outgoing {
         progress.stops();
         migration.request(MigrationState.STOP_COPY);
         if (!ranges.isEmpty()) {
+            memory.send(left);
             memory.send(memory.takeDirty(pageSize));
             progress.memory(memory.sent());
         }
@@ -180,11 +182,12 @@ final class Outgoing {
         }
     }
 
-    private void copyWhileRunning(MemorySender memory, Pace pace, long pageSize) {
+    /** Copies until it can be stopped; returns what has not been copied by then. */
+    private List<DmaRange> copyWhileRunning(MemorySender memory, Pace pace, long pageSize) {
         if (migration.offersPreCopy()) {
             migration.request(MigrationState.PRE_COPY);
         }
-        progress.round(0, null);
+        progress.round();
         long start = System.nanoTime();
         memory.sendAll();
         while (true) {
@@ -199,12 +202,14 @@ final class Outgoing {
                     || progress.status().rounds() >= options.maximumRounds();
             boolean waits = options.waitForSwitchOver();
             boolean last = awaitSwitchOver(waits && bytes == 0 ? LOOK_AGAIN.toNanos() : 0) || (!waits && converged);
-            if (bytes > 0) {
-                progress.round(perSecond, estimate);
-            }
-            memory.send(dirty);
             if (last) {
-                return;
+                progress.estimate(perSecond, estimate);
+                return dirty;
+            }
+            if (bytes > 0) {
+                progress.estimate(perSecond, estimate);
+                progress.round();
+                memory.send(dirty);
             }
         }
     }

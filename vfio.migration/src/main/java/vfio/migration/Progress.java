@@ -39,12 +39,16 @@ final class Progress {
         phase(phase, "");
     }
 
-    /** Another round begins, with what is known of the time before. */
-    void round(long dirtyPerSecond, @Nullable Duration estimatedDowntime) {
+    /** Another round begins. */
+    void round() {
         rounds++;
-        dirtyBytesPerSecond = dirtyPerSecond;
-        estimate = estimatedDowntime;
         phase(status.phase());
+    }
+
+    /** What is known from the last round. */
+    void estimate(long dirtyPerSecond, Duration expectedDowntime) {
+        dirtyBytesPerSecond = dirtyPerSecond;
+        estimate = expectedDowntime;
     }
 
     void memory(long bytes) {

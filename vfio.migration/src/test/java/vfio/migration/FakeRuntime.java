@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import migration.region.DirtyBitmap;
 import migration.region.Migration;
@@ -34,6 +35,10 @@ final class FakeRuntime {
     final byte[] fresh;
     final AtomicInteger resets = new AtomicInteger();
     final Migration migration;
+
+    /** The states with which it was let run, other than by a reset. */
+    final List<byte[]> ran = new CopyOnWriteArrayList<>();
+
     volatile byte[] state;
     volatile boolean running = true;
     volatile boolean open = true;
@@ -114,6 +119,7 @@ final class FakeRuntime {
         @Override
         public void run() {
             fail("run");
+            ran.add(state);
             running = true;
         }
 

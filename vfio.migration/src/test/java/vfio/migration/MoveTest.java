@@ -110,11 +110,12 @@ class MoveTest {
     @Test
     void endsAfterTheMostRounds() {
         options = new MoveOptions(Optional.empty(), Duration.ZERO, 7, 0, false);
-        MoveStatus status = move(type -> {
-            if (source.running) {
-                source.dma(50 * FakeRuntime.PAGE, 7);
+        listener = status -> {
+            if (status.phase() == Phase.COPYING) {
+                source.dma(50 * FakeRuntime.PAGE, status.rounds());
             }
-        });
+        };
+        MoveStatus status = move();
         assertThat(status.phase()).isEqualTo(Phase.DONE);
         assertThat(status.rounds()).isEqualTo(7);
         assertThat(target.memory).isEqualTo(source.memory);
@@ -188,7 +189,7 @@ class MoveTest {
                 throw new Wire.Cut();
             }
         });
-        boolean targetRuns = target.running && target.resets.get() == 0 && target.state.length == STATE.length;
+        boolean targetRuns = !target.ran.isEmpty();
         if (cut.get() == null) {
             assertThat(status.phase()).isEqualTo(Phase.DONE);
             assertThat(number).as("the number of messages that this test knows").isGreaterThan(count.get());
@@ -233,6 +234,7 @@ class MoveTest {
         if (inTime.get()) {
             assertThat(status.phase()).isEqualTo(Phase.CANCELLED);
             assertRunsOnHere();
+            assertThat(target.ran).isEmpty();
             assertThat(target.state).isEqualTo(POWER_ON);
         } else {
             assertThat(status.phase()).isEqualTo(Phase.DONE);
