@@ -60,6 +60,15 @@ final class CommandTable {
             new Command("read", "DEVICE REGION OFFSET [WIDTH]", "read from a region of an open device", REGISTER),
             new Command("write", "DEVICE REGION OFFSET VALUE [WIDTH]", "write to a region of an open device", REGISTER),
             new Command("irqs", "DEVICE", "list the interrupts of an open device", DEVICE),
+            new Command(
+                    "migrate",
+                    "[--as DEVICE] [--downtime MS] [--rounds N] [--rate MIB] [--wait] DEVICE TARGET",
+                    "move an open device to another runtime",
+                    DEVICE),
+            new Command(
+                    "migration", "[DEVICE [switch-over|cancel|resume]]", "how devices that are moved stand", DEVICE),
+            new Command("save", "[--keep-running] DEVICE FILE", "write the state of an open device to a file", DEVICE),
+            new Command("restore", "DEVICE FILE", "read the state of a device from a file", DEVICE),
             new Command("update", "[BUNDLE [FILE]]", "update a bundle, or say which can be now", NONE),
             new Command("version", "", "list bundles with their Git revisions", NONE),
             new Command("sim", "devices", "", "list the places of the simulated bus", NONE),

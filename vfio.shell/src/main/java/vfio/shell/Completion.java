@@ -52,7 +52,7 @@ public final class Completion implements CommandSessionListener {
 
     @Override
     public void beforeExecute(CommandSession session, CharSequence command) {
-        if (!(session.get(COMPLETIONS) instanceof Map) || session.get(SELF) == this) {
+        if (!isInteractive(session) || session.get(SELF) == this) {
             return;
         }
         session.put(SELF, this);
@@ -89,6 +89,11 @@ public final class Completion implements CommandSessionListener {
             case PHYSICAL -> places(place -> place.virtualFunctionMaximum() > 0);
             case OTHER -> List.of();
         };
+    }
+
+    /** Whether somebody sits at a terminal. */
+    static boolean isInteractive(CommandSession session) {
+        return session.get(COMPLETIONS) instanceof Map;
     }
 
     private static int options(List<?> words) {

@@ -22,6 +22,8 @@ final class Gogo implements AutoCloseable {
     final NetworkCommands network = new NetworkCommands();
     final FakeManager manager = FakeManager.with(Fakes.PF, Fakes.VF, Fakes.IGD);
 
+    final FakeMover mover = new FakeMover();
+
     Gogo() {
         threadIo.start();
         DeviceCommands devices = new DeviceCommands();
@@ -42,6 +44,12 @@ final class Gogo implements AutoCloseable {
         network.cards = cards;
         for (String function : new String[] {"ports", "link", "reset", "written"}) {
             processor.addCommand("sim", network, function);
+        }
+        MigrationCommands migration = new MigrationCommands();
+        migration.manager = manager;
+        migration.mover = mover;
+        for (String function : new String[] {"migrate", "migration", "save", "restore"}) {
+            processor.addCommand("vfio", migration, function);
         }
         processor.addConverter(new ResultConverter());
     }
