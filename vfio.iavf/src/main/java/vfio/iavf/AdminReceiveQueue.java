@@ -4,7 +4,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
-import vfio.linux.MappedMemory;
+import vfio.pci.api.device.Memory;
 
 /** The admin receive queue: 32 descriptors, of which 31 are offered to the device, with a buffer of 4096 bytes each. */
 final class AdminReceiveQueue {
@@ -16,7 +16,7 @@ final class AdminReceiveQueue {
 
     private final RegisterSpace registers;
     private final GuestMemory memory;
-    private final MappedMemory bytes;
+    private final Memory bytes;
     private final long ring;
     private final long buffers;
     private int next;

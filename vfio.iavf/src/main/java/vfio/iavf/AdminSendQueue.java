@@ -3,7 +3,7 @@ package vfio.iavf;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import vfio.linux.MappedMemory;
+import vfio.pci.api.device.Memory;
 
 /** The admin transmit queue: 32 descriptors with a buffer of 4096 bytes each. */
 final class AdminSendQueue {
@@ -11,7 +11,7 @@ final class AdminSendQueue {
     static final int BUFFER_SIZE = 4096;
 
     private final RegisterSpace registers;
-    private final MappedMemory bytes;
+    private final Memory bytes;
     private final long ring;
     private final long ringAddress;
     private final long buffers;

@@ -3,6 +3,7 @@ package vfio.iavf;
 import java.nio.ByteBuffer;
 import vfio.linux.MappedMemory;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.Memory;
 import vfio.pci.api.device.VfioException;
 import vfio.user.client.VfioUserClient;
 
@@ -16,11 +17,13 @@ public final class GuestMemory implements AutoCloseable {
     private static final int CHUNK = 4096;
 
     private final MappedMemory memory;
+    private final WatchedMemory bytes;
     private final long iova;
     private long next;
 
     private GuestMemory(MappedMemory memory, long iova) {
         this.memory = memory;
+        bytes = new WatchedMemory(memory);
         this.iova = iova;
     }
 
@@ -45,9 +48,19 @@ public final class GuestMemory implements AutoCloseable {
         client.dmaUnmap(iova, memory.size());
     }
 
-    /** The bytes. */
-    public MappedMemory bytes() {
-        return memory;
+    /** The bytes, as the driver sees them. */
+    public Memory bytes() {
+        return bytes;
+    }
+
+    /** Begins, or ends, to follow what is written by the driver; what was followed before is forgotten. */
+    public void watch(boolean watch) {
+        bytes.watch(watch);
+    }
+
+    /** Numbers of the pages of 4096 bytes that the driver has written since that is followed, the first being 0; ascending. */
+    public long[] writtenPages() {
+        return bytes.writtenPages();
     }
 
     /** Where the device finds a byte of this memory. */
@@ -101,7 +114,7 @@ public final class GuestMemory implements AutoCloseable {
             chunk.put(value);
         }
         for (long at = 0; at < size; at += chunk.capacity()) {
-            memory.put(offset + at, chunk.clear().limit((int) Math.min(chunk.capacity(), size - at)));
+            bytes.put(offset + at, chunk.clear().limit((int) Math.min(chunk.capacity(), size - at)));
         }
     }
 

@@ -1,7 +1,7 @@
 package vfio.iavf;
 
 import java.lang.invoke.VarHandle;
-import vfio.linux.MappedMemory;
+import vfio.pci.api.device.Memory;
 
 /**
  * An RX queue with a buffer for each descriptor.
@@ -18,7 +18,7 @@ public final class ReceiveQueue {
 
     private final RegisterSpace registers;
     private final GuestMemory memory;
-    private final MappedMemory bytes;
+    private final Memory bytes;
     private final int tailRegister;
     private final int count;
     private final int bufferSize;

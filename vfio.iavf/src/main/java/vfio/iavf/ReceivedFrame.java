@@ -1,7 +1,7 @@
 package vfio.iavf;
 
 import java.nio.ByteBuffer;
-import vfio.linux.MappedMemory;
+import vfio.pci.api.device.Memory;
 
 /** A frame in the buffers of an RX queue, with what its descriptor says. Reused for the next frame. */
 public final class ReceivedFrame {
@@ -15,7 +15,7 @@ public final class ReceivedFrame {
     private static final Destination[] DESTINATIONS = Destination.values();
     private static final int ETHER_TYPE = 12;
 
-    private final MappedMemory bytes;
+    private final Memory bytes;
     private final int bufferSize;
     private final long buffers;
     private final int count;
@@ -26,7 +26,7 @@ public final class ReceivedFrame {
     private long quadword0;
     private long quadword1;
 
-    ReceivedFrame(MappedMemory bytes, long buffers, int bufferSize, int count) {
+    ReceivedFrame(Memory bytes, long buffers, int bufferSize, int count) {
         this.bytes = bytes;
         this.buffers = buffers;
         this.bufferSize = bufferSize;

@@ -2,7 +2,7 @@ package vfio.iavf;
 
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
-import vfio.linux.MappedMemory;
+import vfio.pci.api.device.Memory;
 
 /**
  * A TX queue.
@@ -16,7 +16,7 @@ public final class TransmitQueue {
     private static final int SHORTEST_FRAME = 17;
 
     private final RegisterSpace registers;
-    private final MappedMemory bytes;
+    private final Memory bytes;
     private final int tailRegister;
     private final int count;
     private final long ring;

@@ -10,7 +10,7 @@ import vfio.user.client.VfioUserClient;
 
 /** The MSI-X vectors of a function, connected to eventfds if the driver uses interrupts. */
 final class VectorTable implements AutoCloseable {
-    private final VfioUserClient client;
+    private VfioUserClient client;
     private final List<EventFd> events;
     private final List<InterruptVector> vectors;
 
@@ -41,6 +41,14 @@ final class VectorTable implements AutoCloseable {
                 events.forEach(EventFd::close);
             }
         }
+    }
+
+    /** Connects the same eventfds to the function behind another connection. */
+    void move(VfioUserClient next) {
+        if (!events.isEmpty()) {
+            next.setIrqs(PciInterrupt.MSIX, InterruptAction.TRIGGER, 0, new ArrayList<>(events));
+        }
+        client = next;
     }
 
     /** That of the mailbox. */

@@ -17,15 +17,15 @@ import vfio.user.client.VfioUserClient;
  * <p>For one thread at a time, but for its queues and registers, which other threads may use meanwhile.
  */
 public final class VirtualFunctionDriver implements AutoCloseable {
-    private final VfioUserClient client;
     private final DriverOptions options;
     private final GuestMemory memory;
-    private final RegisterPath.RegisterConnection registers;
+    private final MovableRegisters registers;
     private final VirtualFunctionReset reset;
     private final Mailbox mailbox;
     private final EventState events;
     private final long queueMemory;
 
+    private VfioUserClient client;
     private @Nullable VectorTable vectors;
     private @Nullable Resources resources;
     private @Nullable AddressFilter filter;
@@ -42,9 +42,9 @@ public final class VirtualFunctionDriver implements AutoCloseable {
         this.client = client;
         this.options = options;
         this.memory = memory;
-        this.registers = registers;
-        reset = new VirtualFunctionReset(client, registers);
-        mailbox = new Mailbox(registers, memory, options.patience());
+        this.registers = new MovableRegisters(registers);
+        reset = new VirtualFunctionReset(() -> this.client, this.registers);
+        mailbox = new Mailbox(this.registers, memory, options.patience());
         events = new EventState(mailbox);
         queueMemory = memory.mark();
     }
@@ -171,6 +171,21 @@ public final class VirtualFunctionDriver implements AutoCloseable {
         if (before != null) {
             open(before);
         }
+    }
+
+    /**
+     * The function is to be had elsewhere from now on, in the state in which it was here: gives it memory and interrupts there. Nobody
+     * uses the driver meanwhile, nor the function at either place. Once it runs there, the driver goes on as if nothing had been.
+     *
+     * @param next stays the caller's, who closes it after the driver; the one before may be closed now
+     */
+    public void move(VfioUserClient next) {
+        memory.map(next);
+        if (vectors != null) {
+            vectors.move(next);
+        }
+        client = next;
+        registers.move(options.registers().connect(next));
     }
 
     /** What the PF gives the function. */

@@ -1,6 +1,7 @@
 package vfio.iavf;
 
 import java.time.Duration;
+import java.util.function.Supplier;
 import vfio.pci.api.pci.PciConfig;
 import vfio.pci.api.pci.PciRegion;
 import vfio.user.client.VfioUserClient;
@@ -28,17 +29,19 @@ final class VirtualFunctionReset {
         VfRegister.VFINT_ICR0_ENA1,
     };
 
-    private final VfioUserClient client;
+    private final Supplier<VfioUserClient> client;
     private final RegisterSpace registers;
 
-    VirtualFunctionReset(VfioUserClient client, RegisterSpace registers) {
+    /** @param client who has the function now */
+    VirtualFunctionReset(Supplier<VfioUserClient> client, RegisterSpace registers) {
         this.client = client;
         this.registers = registers;
     }
 
     /** Lets the function reach memory, as the operating system does after it has found or reset it. */
     void enableBusMaster() {
-        client.writeShort(PciRegion.CONFIG, PciConfig.COMMAND, PciConfig.COMMAND_MEMORY | PciConfig.COMMAND_MASTER);
+        client.get()
+                .writeShort(PciRegion.CONFIG, PciConfig.COMMAND, PciConfig.COMMAND_MEMORY | PciConfig.COMMAND_MASTER);
     }
 
     /** Waits until the function may be used for the first time. */
