@@ -30,9 +30,6 @@ import vfio.user.internal.MessageChannel;
 final class Connection {
     private static final Logger LOGGER = System.getLogger(Connection.class.getPackageName());
 
-    /** The largest fixed part of a message that also carries data. */
-    private static final int FIXED_PART = Layout.RegionInfo.SIZE;
-
     private final DeviceManager manager;
     private final PciAddress address;
     private final UnixSocket socket;
@@ -61,7 +58,7 @@ final class Connection {
 
     /** Serves the client until it leaves or {@link #end} is called. */
     void run() {
-        int dataMaximum = Negotiation.OURS.maxDataXferSize() + FIXED_PART;
+        int dataMaximum = Negotiation.OURS.maxDataXferSize() + Layout.FIXED_PART_MAXIMUM;
         try (MessageChannel channel = new MessageChannel(socket, dataMaximum, Negotiation.OURS.maxMsgFds());
                 NativeBuffer reply = channel.newBuffer()) {
             negotiateAndServe(channel, reply);

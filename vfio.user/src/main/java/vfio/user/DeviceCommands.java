@@ -113,20 +113,6 @@ final class DeviceCommands {
         return 0;
     }
 
-    static int feature(Session session) {
-        if (session.size() < Layout.DeviceFeature.SIZE) {
-            throw Session.invalid("a device feature request of " + session.size() + " bytes is too short");
-        }
-        throw new VfioException(Errno.ENOTTY, "the device has no such feature");
-    }
-
-    static int migrationData(Session session) {
-        if (session.size() < Layout.MigData.SIZE) {
-            throw Session.invalid("a migration data request of " + session.size() + " bytes is too short");
-        }
-        throw new VfioException(Errno.ENOTTY, "the device does not migrate");
-    }
-
     /** What the client maps the region from; null if it cannot be mapped. */
     private static @Nullable MappedMemory memory(Session session, RegionInfo region) {
         SharedMemory memory = region.is(RegionInfo.Flag.MMAP) ? session.device().mmap(region.index()) : null;

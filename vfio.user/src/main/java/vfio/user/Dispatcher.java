@@ -27,9 +27,9 @@ final class Dispatcher {
             Map.entry(Command.REGION_WRITE, RegionCommands::write),
             Map.entry(Command.REGION_WRITE_MULTI, RegionCommands::writeMulti),
             Map.entry(Command.DEVICE_RESET, DeviceCommands::reset),
-            Map.entry(Command.DEVICE_FEATURE, DeviceCommands::feature),
-            Map.entry(Command.MIG_DATA_READ, DeviceCommands::migrationData),
-            Map.entry(Command.MIG_DATA_WRITE, DeviceCommands::migrationData)));
+            Map.entry(Command.DEVICE_FEATURE, FeatureCommands::feature),
+            Map.entry(Command.MIG_DATA_READ, MigrationCommands::read),
+            Map.entry(Command.MIG_DATA_WRITE, MigrationCommands::write)));
 
     private Dispatcher() {}
 

@@ -1,10 +1,13 @@
 package vfio.user;
 
+import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 import vfio.linux.Descriptor;
 import vfio.linux.MappedMemory;
 import vfio.pci.api.device.DmaMapping;
+import vfio.pci.api.device.Migratable;
 import vfio.user.internal.Layout;
+import vfio.user.internal.PageBitmap;
 
 /** Commands that change the DMA map. Each returns the size of the reply's data. */
 final class DmaCommands {
@@ -45,19 +48,59 @@ final class DmaCommands {
     }
 
     static int unmap(Session session) {
-        session.requireSize(Layout.DmaUnmap.SIZE);
+        session.requireSizeAtLeast(Layout.DmaUnmap.SIZE);
         session.requireArgsz(Layout.DmaUnmap.ARGSZ, Layout.DmaUnmap.SIZE);
-        if (session.getInt(Layout.DmaUnmap.FLAGS) != 0) {
-            throw Session.invalid("DMA unmap flags must be 0");
+        int flags = session.getInt(Layout.DmaUnmap.FLAGS);
+        int size =
+                switch (flags) {
+                    case 0 -> unmapOne(session);
+                    case Layout.DmaUnmap.FLAGS_GET_DIRTY_BITMAP -> unmapWithBitmap(session);
+                    case Layout.DmaUnmap.FLAGS_ALL -> unmapAll(session);
+                    default ->
+                        throw Session.invalid("DMA unmap flags 0x" + Integer.toHexString(flags) + " are not known");
+                };
+        session.putInt(Layout.DmaUnmap.ARGSZ, size);
+        return size;
+    }
+
+    private static int unmapOne(Session session) {
+        session.requireSize(Layout.DmaUnmap.SIZE);
+        session.device().unmap(session.getLong(Layout.DmaUnmap.ADDRESS), session.getLong(Layout.DmaUnmap.LENGTH));
+        return session.echo(Layout.DmaUnmap.SIZE);
+    }
+
+    /** In older versions of the specification, and sent by QEMU. */
+    private static int unmapAll(Session session) {
+        session.requireSize(Layout.DmaUnmap.SIZE);
+        if ((session.getLong(Layout.DmaUnmap.ADDRESS) | session.getLong(Layout.DmaUnmap.LENGTH)) != 0) {
+            throw Session.invalid("address and size must be 0 where all is unmapped");
         }
+        for (DmaMapping mapping : session.device().mappings()) {
+            session.device().unmap(mapping.iova(), mapping.size());
+        }
+        return session.echo(Layout.DmaUnmap.SIZE);
+    }
+
+    /**
+     * Reports once before, so that what cannot be reported stays mapped, and once after: only then the last write has been
+     * made. Bits that are set stay set.
+     */
+    private static int unmapWithBitmap(Session session) {
+        session.requireSize(Layout.DmaUnmap.BITMAP_DATA);
         long address = session.getLong(Layout.DmaUnmap.ADDRESS);
         long length = session.getLong(Layout.DmaUnmap.LENGTH);
+        long pageSize = session.getLong(Layout.DmaUnmap.BITMAP_PGSIZE);
+        long size = session.getLong(Layout.DmaUnmap.BITMAP_SIZE);
+        if (Long.compareUnsigned(size, PageBitmap.size(address, length, pageSize)) < 0) {
+            throw Session.invalid("a bitmap of " + size + " bytes is too small for " + Long.toUnsignedString(length)
+                    + " bytes of memory in pages of " + pageSize);
+        }
+        Migratable migration = session.migration();
+        ByteBuffer bitmap = session.replyBitmap(Layout.DmaUnmap.BITMAP_DATA, size, Layout.DmaUnmap.ARGSZ);
+        migration.report(address, length, pageSize, bitmap);
         session.device().unmap(address, length);
-        session.putInt(Layout.DmaUnmap.ARGSZ, Layout.DmaUnmap.SIZE)
-                .putInt(Layout.DmaUnmap.FLAGS, 0)
-                .putLong(Layout.DmaUnmap.ADDRESS, address)
-                .putLong(Layout.DmaUnmap.LENGTH, length);
-        return Layout.DmaUnmap.SIZE;
+        migration.report(address, length, pageSize, bitmap);
+        return session.echo(Layout.DmaUnmap.BITMAP_DATA) + (int) size;
     }
 
     private static MappedMemory memory(Descriptor file, long offset, long length, boolean writable) {

@@ -31,6 +31,7 @@ final class Negotiation {
                     Capabilities.PGSIZES,
                     Capabilities.WRITE_MULTIPLE,
                     Capabilities.TWIN_SOCKET,
+                    Capabilities.MIGRATION,
                     Capabilities.DYNAMIC_TRAP),
             16,
             1 << 20,
@@ -38,6 +39,7 @@ final class Negotiation {
             4096,
             true,
             true,
+            1 << 20,
             true);
 
     private Negotiation() {}
@@ -104,6 +106,7 @@ final class Negotiation {
                 OURS.pgsizes(),
                 OURS.writeMultiple() && proposed.writeMultiple(),
                 OURS.twinSocket() && proposed.twinSocket(),
+                Math.min(OURS.maxBitmapSize(), proposed.maxBitmapSize()),
                 OURS.dynamicTrap() && proposed.dynamicTrap());
     }
 }

@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import vfio.linux.Descriptor;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.OpenDevice;
@@ -33,6 +34,15 @@ final class Session {
 
     OpenDevice device() {
         return device;
+    }
+
+    /**
+     * The device in the hands of the client, for as long as it takes to serve a request.
+     *
+     * @throws VfioException ENOTTY if it cannot be moved
+     */
+    Migratable migration() {
+        return device.migration("the client");
     }
 
     Capabilities agreed() {
@@ -70,6 +80,43 @@ final class Session {
         return access.wrap(region, offset, length, reply, Header.SIZE + at);
     }
 
+    /** Request data from some offset on. */
+    ByteBuffer requestBytes(int at, int length) {
+        return channel.received().slice(Header.SIZE + at, length);
+    }
+
+    /** Place for reply data; what was there stays. */
+    ByteBuffer replyBytes(int at, int length) {
+        return reply.slice(Header.SIZE + at, length);
+    }
+
+    /** Makes the first bytes of the request data those of the reply. Returns how many. */
+    int echo(int length) {
+        reply.put(Header.SIZE, channel.received(), Header.SIZE, length);
+        return length;
+    }
+
+    /**
+     * Place for a bitmap in the reply, without a bit set.
+     *
+     * @param at its offset
+     * @param size its bytes
+     * @param argsz offset of the argsz field, the room for the reply
+     * @throws VfioException EINVAL if it does not fit there, or is larger than was agreed
+     */
+    ByteBuffer replyBitmap(int at, long size, int argsz) {
+        int maximum = Math.min(agreed.maxBitmapSize(), agreed.maxDataXferSize());
+        if (size < 0 || size > maximum) {
+            throw invalid("a bitmap of " + Long.toUnsignedString(size) + " bytes is larger than the agreed " + maximum);
+        }
+        requireArgsz(argsz, at + (int) size);
+        ByteBuffer bitmap = replyBytes(at, (int) size);
+        for (int index = 0; index < bitmap.limit(); index++) {
+            bitmap.put(index, (byte) 0);
+        }
+        return bitmap;
+    }
+
     Session putShort(int offset, int value) {
         reply.putShort(Header.SIZE + offset, (short) value);
         return this;
@@ -101,6 +148,13 @@ final class Session {
     void requireSize(int expected) {
         if (size() != expected) {
             throw invalid("message data of " + size() + " bytes where " + expected + " are expected");
+        }
+    }
+
+    /** Fails unless the request data has at least this size. */
+    void requireSizeAtLeast(int minimum) {
+        if (size() < minimum) {
+            throw invalid("message data of " + size() + " bytes where " + minimum + " are the least");
         }
     }
 

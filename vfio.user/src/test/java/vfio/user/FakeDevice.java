@@ -14,6 +14,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 import vfio.linux.MappedMemory;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.Errno;
@@ -84,6 +85,9 @@ final class FakeDevice implements OpenDevice {
     volatile HandOverStatistics handOvers = new HandOverStatistics(0, Duration.ZERO, Duration.ZERO);
     volatile IntConsumer beforeInfo = region -> {};
     volatile UnaryOperator<RegionInfo> afterInfo = info -> info;
+    volatile @Nullable FakeMigratable migration;
+    volatile String mover = "";
+    volatile Runnable beforeUnmap = () -> {};
     final FakeTrapSwitch trapSwitch = new FakeTrapSwitch();
 
     private final PciDevice device;
@@ -170,7 +174,12 @@ final class FakeDevice implements OpenDevice {
 
     @Override
     public Migratable migration(String user) {
-        throw new VfioException(Errno.ENOTTY, "nobody moves it");
+        FakeMigratable movable = migration;
+        if (movable == null) {
+            throw new VfioException(Errno.ENOTTY, "nobody moves it");
+        }
+        mover = user;
+        return movable;
     }
 
     @Override
@@ -333,6 +342,7 @@ final class FakeDevice implements OpenDevice {
                 .filter(mapping -> mapping.iova() == iova && mapping.size() == size)
                 .findFirst()
                 .orElseThrow(() -> new VfioException(Errno.ENOENT, "not mapped"));
+        beforeUnmap.run();
         mappings.remove(found);
         if (found.memory() != null) {
             found.memory().close();

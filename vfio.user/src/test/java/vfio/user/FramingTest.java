@@ -104,7 +104,7 @@ class FramingTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {(1 << 20) + 33, (1 << 20) + 4096, (3 << 19) + 7})
+    @ValueSource(ints = {(1 << 20) + 41, (1 << 20) + 4096, (3 << 19) + 7})
     void drainsAMessageThatIsTooLongAndGoesOn(int size) {
         byte[] message = RawClient.message(9, Command.REGION_WRITE.number(), 0, new byte[size]);
 

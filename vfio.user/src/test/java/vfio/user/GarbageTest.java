@@ -10,6 +10,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import vfio.linux.Descriptor;
 import vfio.linux.EventFd;
 import vfio.linux.MappedMemory;
+import vfio.pci.api.device.MigrationState;
 import vfio.pci.api.device.VfioException;
 import vfio.user.internal.Command;
 import vfio.user.internal.Header;
@@ -57,6 +58,10 @@ class GarbageTest {
         MappedMemory memory = server.own(MappedMemory.allocate("garbage", 8192));
         Descriptor event = event();
         RawClient client = server.raw().negotiated();
+        FakeMigratable movable = new FakeMigratable();
+        movable.logging = true;
+        movable.state = MigrationState.STOP_COPY;
+        server.device().migration = movable;
         for (int round = 0; round < MESSAGES; round++) {
             byte[] data = data(random);
             int command = random.nextInt(20) == 0 ? random.nextInt(65_536) : random.nextInt(20);
@@ -136,7 +141,7 @@ class GarbageTest {
 
     private static byte[] data(Random random) {
         Data data = new Data();
-        switch (random.nextInt(4)) {
+        switch (random.nextInt(5)) {
             case 0 -> {
                 byte[] bytes = new byte[random.nextInt(100)];
                 random.nextBytes(bytes);
@@ -149,6 +154,12 @@ class GarbageTest {
             }
             case 2 -> {
                 for (int fields = random.nextInt(6); fields >= 0; fields--) {
+                    data.u64(EDGES[random.nextInt(EDGES.length)]);
+                }
+            }
+            case 3 -> {
+                data.u32(random.nextInt(3) * 512, random.nextInt(10) | random.nextInt(16) << 16);
+                for (int fields = random.nextInt(6); fields > 0; fields--) {
                     data.u64(EDGES[random.nextInt(EDGES.length)]);
                 }
             }

@@ -56,12 +56,15 @@ class VersionTest {
 
         assertThat(answered.keySet())
                 .containsExactlyInAnyOrder(
-                        "pgsizes", "max_msg_fds", "max_dma_maps", "max_data_xfer_size", "write_multiple");
+                        "pgsizes", "max_msg_fds", "max_dma_maps", "max_data_xfer_size", "write_multiple", "migration");
         assertThat(answered.getInt("pgsizes")).isEqualTo(4096);
         assertThat(answered.getInt("max_msg_fds")).isEqualTo(16);
         assertThat(answered.getInt("max_dma_maps")).isEqualTo(65_535);
         assertThat(answered.getInt("max_data_xfer_size")).isEqualTo(1 << 20);
         assertThat(answered.getBoolean("write_multiple")).isTrue();
+        assertThat(answered.getJsonObject("migration").getInt("pgsize")).isEqualTo(4096);
+        assertThat(answered.getJsonObject("migration").getInt("max_bitmap_size"))
+                .isEqualTo(1 << 20);
     }
 
     @ParameterizedTest
@@ -107,6 +110,8 @@ class VersionTest {
                 "{\"capabilities\":[]}\0",
                 "{\"capabilities\":null}\0",
                 "{\"capabilities\":{\"max_msg_fds\":0}}\0",
+                "{\"capabilities\":{\"migration\":true}}\0",
+                "{\"capabilities\":{\"migration\":{\"max_bitmap_size\":0}}}\0",
                 "{\"capabilities\":{\"max_msg_fds\":-1}}\0",
                 "{\"capabilities\":{\"max_msg_fds\":1.5}}\0",
                 "{\"capabilities\":{\"max_msg_fds\":\"16\"}}\0",
@@ -269,7 +274,7 @@ class VersionTest {
                 .withTwinSocket(true)
                 .withDynamicTrap(true));
 
-        assertThat(client.negotiated()).isEqualTo(new Negotiated(1, 16, 8192, 65_535, 4096, false, true, true));
+        assertThat(client.negotiated()).isEqualTo(new Negotiated(1, 16, 8192, 65_535, 4096, false, true, 8192, true));
     }
 
     private static JsonObject capabilities(RawClient.Message reply) {

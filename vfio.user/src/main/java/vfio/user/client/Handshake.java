@@ -55,7 +55,8 @@ record Handshake(Negotiated negotiated, @Nullable UnixSocket twin) {
                 Capabilities.MAX_DATA_XFER_SIZE,
                 Capabilities.MAX_DMA_MAPS,
                 Capabilities.PGSIZES,
-                Capabilities.WRITE_MULTIPLE));
+                Capabilities.WRITE_MULTIPLE,
+                Capabilities.MIGRATION));
         if (options.twinSocket()) {
             names.add(Capabilities.TWIN_SOCKET);
         }
@@ -70,6 +71,7 @@ record Handshake(Negotiated negotiated, @Nullable UnixSocket twin) {
                 Capabilities.DEFAULT.pgsizes(),
                 options.writeMultiple(),
                 options.twinSocket(),
+                options.maxDataXferSize(),
                 options.dynamicTrap());
     }
 
@@ -106,6 +108,7 @@ record Handshake(Negotiated negotiated, @Nullable UnixSocket twin) {
                         theirs.pgsizes(),
                         theirs.writeMultiple(),
                         theirs.twinSocket(),
+                        Math.min(options.maxDataXferSize(), Math.min(theirs.maxDataXferSize(), theirs.maxBitmapSize())),
                         options.dynamicTrap() && theirs.dynamicTrap()),
                 theirs.twinSocket() ? twin(channel, options) : null);
     }

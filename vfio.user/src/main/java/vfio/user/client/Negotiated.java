@@ -10,6 +10,7 @@ package vfio.user.client;
  * @param pgsizes page sizes of DMA mappings, or'ed together
  * @param writeMultiple whether REGION_WRITE_MULTI may be sent
  * @param twinSocket whether the server's requests come over a socket of their own
+ * @param maxBitmapSize most bytes of a bitmap of dirty pages in one message
  * @param dynamicTrap whether the server may withdraw mappings, and says so with interrupt {@link
  *     vfio.pci.api.pci.PciInterrupt#TRAP_CHANGED}
  */
@@ -21,4 +22,5 @@ public record Negotiated(
         long pgsizes,
         boolean writeMultiple,
         boolean twinSocket,
+        int maxBitmapSize,
         boolean dynamicTrap) {}

@@ -31,9 +31,7 @@ public final class VfioUserClient implements AutoCloseable {
     private static final Logger LOGGER = System.getLogger(VfioUserClient.class.getPackageName());
     private static final Duration GOODBYE = Duration.ofSeconds(2);
 
-    /** The largest fixed part of a message that also carries data, and room for capabilities of regions. */
-    private static final int FIXED_PART = Layout.RegionInfo.SIZE;
-
+    /** Room for capabilities of regions. */
     private static final int DATA_MINIMUM = 1 << 16;
 
     private final Negotiated negotiated;
@@ -80,7 +78,7 @@ public final class VfioUserClient implements AutoCloseable {
     public static VfioUserClient connect(Path socket, ClientOptions options) {
         MessageChannel channel = new MessageChannel(
                 UnixSocket.connect(socket),
-                Math.max(options.maxDataXferSize(), DATA_MINIMUM) + FIXED_PART,
+                Math.max(options.maxDataXferSize(), DATA_MINIMUM) + Layout.FIXED_PART_MAXIMUM,
                 options.maxMsgFds());
         boolean connected = false;
         try {

@@ -12,7 +12,7 @@
  * long}; data is little-endian.
  */
 @Export
-@Version("1.1.0")
+@Version("1.2.0")
 @NullMarked
 package vfio.user.client;
 

@@ -23,6 +23,7 @@ import vfio.pci.api.device.VfioException;
  * @param pgsizes page sizes for DMA mappings, or'ed together
  * @param writeMultiple whether REGION_WRITE_MULTI is understood
  * @param twinSocket whether commands to the client may go over a socket of their own
+ * @param maxBitmapSize bytes of a bitmap of dirty pages
  * @param dynamicTrap whether mappings may be withdrawn while the device is open
  */
 public record Capabilities(
@@ -33,6 +34,7 @@ public record Capabilities(
         long pgsizes,
         boolean writeMultiple,
         boolean twinSocket,
+        int maxBitmapSize,
         boolean dynamicTrap) {
     public static final String MAX_MSG_FDS = "max_msg_fds";
     public static final String MAX_DATA_XFER_SIZE = "max_data_xfer_size";
@@ -41,17 +43,22 @@ public record Capabilities(
     public static final String WRITE_MULTIPLE = "write_multiple";
     public static final String TWIN_SOCKET = "twin_socket";
 
+    /** In older versions of the specification only; there are clients that propose it. */
+    public static final String MIGRATION = "migration";
+
     /** Not in the specification: see {@code docs/dynamic-trap.md}. */
     public static final String DYNAMIC_TRAP = "dynamic_trap";
 
     /** What holds for a peer that names nothing. */
     public static final Capabilities DEFAULT =
-            new Capabilities(Set.of(), 1, 1 << 20, 65_535, 4096, false, false, false);
+            new Capabilities(Set.of(), 1, 1 << 20, 65_535, 4096, false, false, 256 << 20, false);
 
     /** Longest version data that is read; QEMU sends about 200 bytes. */
     public static final int DATA_MAXIMUM = 4096;
 
     private static final String CAPABILITIES = "capabilities";
+    private static final String PGSIZE = "pgsize";
+    private static final String MAX_BITMAP_SIZE = "max_bitmap_size";
     private static final String SUPPORTED = "supported";
     private static final String FD_INDEX = "fd_index";
 
@@ -86,6 +93,13 @@ public record Capabilities(
                     capabilities.getBoolean(WRITE_MULTIPLE, false),
                     capabilities.containsKey(TWIN_SOCKET)
                             && capabilities.getJsonObject(TWIN_SOCKET).getBoolean(SUPPORTED, false),
+                    capabilities.containsKey(MIGRATION)
+                            ? (int) number(
+                                    capabilities.getJsonObject(MIGRATION),
+                                    MAX_BITMAP_SIZE,
+                                    DEFAULT.maxBitmapSize,
+                                    Integer.MAX_VALUE)
+                            : DEFAULT.maxBitmapSize,
                     capabilities.getBoolean(DYNAMIC_TRAP, false));
         } catch (JsonException | ClassCastException | ArithmeticException | NumberFormatException e) {
             throw new VfioException(Errno.EINVAL, "the version data is not what the specification describes", e);
@@ -113,6 +127,13 @@ public record Capabilities(
         if (names.contains(TWIN_SOCKET)) {
             JsonObjectBuilder twin = Json.createObjectBuilder().add(SUPPORTED, twinSocket);
             capabilities.add(TWIN_SOCKET, twinSocket ? twin.add(FD_INDEX, 0) : twin);
+        }
+        if (names.contains(MIGRATION)) {
+            capabilities.add(
+                    MIGRATION,
+                    Json.createObjectBuilder()
+                            .add(PGSIZE, Long.lowestOneBit(pgsizes))
+                            .add(MAX_BITMAP_SIZE, maxBitmapSize));
         }
         if (names.contains(DYNAMIC_TRAP)) {
             capabilities.add(DYNAMIC_TRAP, dynamicTrap);

@@ -5,6 +5,9 @@ package vfio.user.internal;
  * header; {@code SIZE} is the fixed part.
  */
 public final class Layout {
+    /** The largest fixed part of a message that also carries data. */
+    public static final int FIXED_PART_MAXIMUM = DmaUnmap.BITMAP_DATA;
+
     private Layout() {}
 
     /** VERSION, request and reply. */
@@ -38,6 +41,15 @@ public final class Layout {
         public static final int ADDRESS = 8;
         public static final int LENGTH = 16;
         public static final int SIZE = 24;
+
+        public static final int FLAGS_GET_DIRTY_BITMAP = 1;
+        public static final int FLAGS_ALL = 1 << 1;
+
+        /** With GET_DIRTY_BITMAP; the bitmap itself is in the reply only. */
+        public static final int BITMAP_PGSIZE = 24;
+
+        public static final int BITMAP_SIZE = 32;
+        public static final int BITMAP_DATA = 40;
 
         private DmaUnmap() {}
     }
@@ -184,13 +196,70 @@ public final class Layout {
         public static final int DATA = 8;
         public static final int SIZE = 8;
 
+        /** The bits of {@link #FLAGS} that number the feature. */
+        public static final int MASK = 0xffff;
+
+        public static final int GET = 1 << 16;
+        public static final int SET = 1 << 17;
+        public static final int PROBE = 1 << 18;
+
         private DeviceFeature() {}
     }
 
-    /** MIG_DATA_READ and MIG_DATA_WRITE. */
+    /** DEVICE_FEATURE with MIGRATION, reply. */
+    public static final class Migration {
+        public static final int FLAGS = DeviceFeature.DATA;
+        public static final int SIZE = FLAGS + Long.BYTES;
+
+        public static final long FLAGS_STOP_COPY = 1;
+        public static final long FLAGS_P2P = 1 << 1;
+        public static final long FLAGS_PRE_COPY = 1 << 2;
+
+        private Migration() {}
+    }
+
+    /** DEVICE_FEATURE with MIG_DEVICE_STATE, request of SET and reply. */
+    public static final class MigState {
+        public static final int DEVICE_STATE = DeviceFeature.DATA;
+        public static final int DATA_FD = DEVICE_STATE + Integer.BYTES;
+        public static final int SIZE = DATA_FD + Integer.BYTES;
+
+        private MigState() {}
+    }
+
+    /** DEVICE_FEATURE with DMA_LOGGING_START, request and reply. */
+    public static final class DmaLoggingControl {
+        public static final int PAGE_SIZE = DeviceFeature.DATA;
+        public static final int NUM_RANGES = PAGE_SIZE + Long.BYTES;
+        public static final int RESERVED = NUM_RANGES + Integer.BYTES;
+        public static final int RANGES = RESERVED + Integer.BYTES;
+        public static final int SIZE = RANGES;
+
+        /** In a range. */
+        public static final int RANGE_IOVA = 0;
+
+        public static final int RANGE_LENGTH = 8;
+        public static final int RANGE_SIZE = 16;
+
+        private DmaLoggingControl() {}
+    }
+
+    /** DEVICE_FEATURE with DMA_LOGGING_REPORT, request and reply; the bitmap is in the reply only. */
+    public static final class DmaLoggingReport {
+        public static final int IOVA = DeviceFeature.DATA;
+        public static final int LENGTH = IOVA + Long.BYTES;
+        public static final int PAGE_SIZE = LENGTH + Long.BYTES;
+        public static final int BITMAP = PAGE_SIZE + Long.BYTES;
+        public static final int SIZE = BITMAP;
+
+        private DmaLoggingReport() {}
+    }
+
+    /** MIG_DATA_READ, request and reply, and MIG_DATA_WRITE, request; the reply to that has no data. */
     public static final class MigData {
         public static final int ARGSZ = 0;
         public static final int LENGTH = 4;
+        public static final int DATA = 8;
         public static final int SIZE = 8;
 
         private MigData() {}
