@@ -1,6 +1,7 @@
 package vfio.user.client;
 
 import java.nio.ByteBuffer;
+import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.locks.Condition;
 import vfio.linux.Descriptor;
@@ -67,6 +68,10 @@ final class Call implements AutoCloseable {
 
     int getShort(int offset) {
         return bytes.getShort(Header.SIZE + offset) & 0xffff;
+    }
+
+    BitSet bits(int offset, int length) {
+        return BitSet.valueOf(bytes.slice(Header.SIZE + offset, length));
     }
 
     Call putInt(int offset, int value) {

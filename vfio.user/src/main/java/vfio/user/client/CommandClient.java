@@ -4,8 +4,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
 import vfio.linux.Descriptor;
-import vfio.pci.api.device.Errno;
-import vfio.pci.api.device.VfioException;
 import vfio.user.internal.Command;
 import vfio.user.internal.Header;
 import vfio.user.internal.Layout;
@@ -28,7 +26,7 @@ final class CommandClient {
     }
 
     byte[] feature(int flags, byte[] data, int replyMaximum) {
-        requireFits(Layout.DeviceFeature.SIZE + (long) data.length);
+        exchange.requireFits(Layout.DeviceFeature.SIZE + (long) data.length);
         Call call = exchange.begin();
         try {
             call.putInt(Layout.DeviceFeature.ARGSZ, Layout.DeviceFeature.SIZE + replyMaximum)
@@ -45,7 +43,7 @@ final class CommandClient {
     }
 
     Reply request(int command, byte[] data, List<Descriptor> attached) {
-        requireFits(data.length);
+        exchange.requireFits(data.length);
         Call call = exchange.begin();
         try {
             call.bytes().put(Header.SIZE, data);
@@ -66,19 +64,13 @@ final class CommandClient {
     }
 
     void post(int command, byte[] data, List<Descriptor> attached) {
-        requireFits(data.length);
+        exchange.requireFits(data.length);
         Call call = exchange.begin();
         try {
             call.bytes().put(Header.SIZE, data);
             exchange.post(call, command, data.length, attached);
         } finally {
             exchange.end(call);
-        }
-    }
-
-    private void requireFits(long size) {
-        if (size > exchange.channel().dataMaximum()) {
-            throw new VfioException(Errno.EMSGSIZE, "a message of " + size + " bytes is beyond what was agreed");
         }
     }
 }

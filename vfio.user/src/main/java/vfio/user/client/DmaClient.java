@@ -1,10 +1,12 @@
 package vfio.user.client;
 
+import java.util.BitSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import vfio.linux.MappedMemory;
 import vfio.user.internal.Command;
 import vfio.user.internal.Layout;
+import vfio.user.internal.PageBitmap;
 
 /** Tells the server which memory the device may use. */
 final class DmaClient {
@@ -55,14 +57,45 @@ final class DmaClient {
     void unmap(long iova, long size) {
         Call call = exchange.begin();
         try {
-            call.putInt(Layout.DmaUnmap.ARGSZ, Layout.DmaUnmap.SIZE)
-                    .putInt(Layout.DmaUnmap.FLAGS, 0)
-                    .putLong(Layout.DmaUnmap.ADDRESS, iova)
-                    .putLong(Layout.DmaUnmap.LENGTH, size);
-            exchange.request(call, Command.DMA_UNMAP, Layout.DmaUnmap.SIZE, Layout.DmaUnmap.SIZE);
+            unmap(call, 0, iova, size, Layout.DmaUnmap.SIZE, Layout.DmaUnmap.SIZE);
         } finally {
             exchange.end(call);
         }
         arrays.remove(iova);
+    }
+
+    void unmapAll() {
+        Call call = exchange.begin();
+        try {
+            unmap(call, Layout.DmaUnmap.FLAGS_ALL, 0, 0, Layout.DmaUnmap.SIZE, Layout.DmaUnmap.SIZE);
+        } finally {
+            exchange.end(call);
+        }
+        arrays.clear();
+    }
+
+    BitSet unmap(long iova, long size, long pageSize) {
+        long bitmap = PageBitmap.size(iova, size, pageSize);
+        exchange.requireFits(Layout.DmaUnmap.BITMAP_DATA + bitmap);
+        int reply = Layout.DmaUnmap.BITMAP_DATA + (int) bitmap;
+        BitSet dirty;
+        Call call = exchange.begin();
+        try {
+            call.putLong(Layout.DmaUnmap.BITMAP_PGSIZE, pageSize).putLong(Layout.DmaUnmap.BITMAP_SIZE, bitmap);
+            unmap(call, Layout.DmaUnmap.FLAGS_GET_DIRTY_BITMAP, iova, size, Layout.DmaUnmap.BITMAP_DATA, reply);
+            dirty = call.bits(Layout.DmaUnmap.BITMAP_DATA, (int) bitmap);
+        } finally {
+            exchange.end(call);
+        }
+        arrays.remove(iova);
+        return dirty;
+    }
+
+    private void unmap(Call call, int flags, long iova, long length, int size, int reply) {
+        call.putInt(Layout.DmaUnmap.ARGSZ, reply)
+                .putInt(Layout.DmaUnmap.FLAGS, flags)
+                .putLong(Layout.DmaUnmap.ADDRESS, iova)
+                .putLong(Layout.DmaUnmap.LENGTH, length);
+        exchange.request(call, Command.DMA_UNMAP, size, reply);
     }
 }

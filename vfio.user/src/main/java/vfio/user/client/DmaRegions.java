@@ -24,6 +24,10 @@ final class DmaRegions implements DmaHandler {
         arrays.remove(iova);
     }
 
+    void clear() {
+        arrays.clear();
+    }
+
     @Override
     public void read(long iova, ByteBuffer destination) {
         Map.Entry<Long, byte[]> entry = arrays.floorEntry(iova);

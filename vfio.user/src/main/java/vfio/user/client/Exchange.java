@@ -61,6 +61,17 @@ final class Exchange implements AutoCloseable {
         return channel;
     }
 
+    /**
+     * Checks the data of a request before it is put together.
+     *
+     * @throws VfioException EMSGSIZE if it is longer than was agreed
+     */
+    void requireFits(long size) {
+        if (size > channel.dataMaximum()) {
+            throw new VfioException(Errno.EMSGSIZE, "a message of " + size + " bytes is beyond what was agreed");
+        }
+    }
+
     /** A call for the calling thread, until {@link #end}. */
     Call begin() {
         lock.lock();

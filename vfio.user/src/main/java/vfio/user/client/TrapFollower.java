@@ -57,6 +57,7 @@ final class TrapFollower implements AutoCloseable {
     }
 
     void start() {
+        client.confirmations().followed(true);
         thread.start();
     }
 
@@ -105,6 +106,8 @@ final class TrapFollower implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             regions.forEach(MappedRegion::close);
             LOGGER.log(Level.ERROR, GIVEN_UP, e);
+        } finally {
+            client.confirmations().followed(false);
         }
     }
 
@@ -122,5 +125,6 @@ final class TrapFollower implements AutoCloseable {
             }
         }
         client.setIrqs(PciInterrupt.TRAP_CHANGED, InterruptAction.UNMASK, 0, 1);
+        client.confirmations().confirmed();
     }
 }

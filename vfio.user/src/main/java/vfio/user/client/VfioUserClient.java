@@ -43,6 +43,8 @@ public final class VfioUserClient implements AutoCloseable {
     private final InterruptClient interrupts;
     private final DmaClient dma;
     private final CommandClient commands;
+    private final MigrationClient migration;
+    private final TrapConfirmations confirmations = new TrapConfirmations();
     private final Thread thread;
     private boolean closed;
 
@@ -58,6 +60,7 @@ public final class VfioUserClient implements AutoCloseable {
         interrupts = new InterruptClient(exchange, negotiated);
         dma = new DmaClient(exchange, arrays);
         commands = new CommandClient(exchange);
+        migration = new MigrationClient(exchange, negotiated, dma, confirmations, options.timeout());
         thread = new Thread(this::serve, "vfio-user client");
         thread.setDaemon(true);
     }
@@ -307,6 +310,16 @@ public final class VfioUserClient implements AutoCloseable {
         dma.unmap(iova, size);
     }
 
+    /** DMA_UNMAP of everything, as QEMU does it. Not in the newest specification, so a server may refuse it. */
+    public void dmaUnmapAll() {
+        dma.unmapAll();
+    }
+
+    /** What moves the device. */
+    public MigrationClient migration() {
+        return migration;
+    }
+
     /** DEVICE_RESET. */
     public void reset() {
         commands.reset();
@@ -377,6 +390,11 @@ public final class VfioUserClient implements AutoCloseable {
         if (twin != null) {
             twin.close();
         }
+    }
+
+    /** For whoever follows the trap layout. */
+    TrapConfirmations confirmations() {
+        return confirmations;
     }
 
     private void serve() {

@@ -3,7 +3,8 @@
  *
  * <p>{@link vfio.user.client.VfioUserClient} has a method for every command of the specification (QEMU's {@code
  * docs/interop/vfio-user.rst}) that a client may send, and answers what a server asks about client memory through a {@link
- * vfio.user.client.DmaHandler}. {@link vfio.user.client.MappedRegions} reaches registers through mappings. A refusal of the
+ * vfio.user.client.DmaHandler}. {@link vfio.user.client.MappedRegions} reaches registers through mappings, {@link
+ * vfio.user.client.MigrationClient} moves the device. A refusal of the
  * server is a {@link vfio.pci.api.device.VfioException} with the server's errno; a reply that does not come in time is
  * ETIMEDOUT; a connection that has ended is ENOTCONN; an answer that the specification does not allow is EPROTO.
  *
