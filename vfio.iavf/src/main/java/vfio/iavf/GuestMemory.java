@@ -16,7 +16,7 @@ import vfio.user.client.VfioUserClient;
 public final class GuestMemory implements AutoCloseable {
     private static final int CHUNK = 4096;
 
-    private final MappedMemory memory;
+    private MappedMemory memory;
     private final WatchedMemory bytes;
     private final long iova;
     private long next;
@@ -41,6 +41,21 @@ public final class GuestMemory implements AutoCloseable {
     /** DMA_MAP, for reading and writing. */
     public void map(VfioUserClient client) {
         client.dmaMap(iova, memory, true, true);
+    }
+
+    /**
+     * Other memory takes its place, at the same address, as when a machine goes on elsewhere. Nobody uses it meanwhile.
+     *
+     * @param next of the same size, owned by this object from now on; the one before is closed
+     */
+    void replace(MappedMemory next) {
+        if (next.size() != memory.size()) {
+            throw new IllegalArgumentException("memory of " + next.size() + " bytes instead of " + memory.size());
+        }
+        MappedMemory before = memory;
+        memory = next;
+        bytes.replace(next);
+        before.close();
     }
 
     /** DMA_UNMAP. */

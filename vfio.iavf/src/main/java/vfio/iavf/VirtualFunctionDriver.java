@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import vfio.linux.MappedMemory;
 import vfio.user.client.VfioUserClient;
 
 /**
@@ -174,13 +175,15 @@ public final class VirtualFunctionDriver implements AutoCloseable {
     }
 
     /**
-     * The function is to be had elsewhere from now on, in the state in which it was here: gives it memory and interrupts there. Nobody
+     * The function is to be had elsewhere from now on, in the state in which it was here, and with other memory of the same content. Nobody
      * uses the driver meanwhile, nor the function at either place. Once it runs there, the driver goes on as if nothing had been.
      *
-     * @param next stays the caller's, who closes it after the driver; the one before may be closed now
+     * @param next has mapped the memory where it was; stays the caller's, who closes it after the driver. The one before may be
+     *     closed now
+     * @param newMemory owned by the driver from now on
      */
-    public void move(VfioUserClient next) {
-        memory.map(next);
+    public void move(VfioUserClient next, MappedMemory newMemory) {
+        memory.replace(newMemory);
         if (vectors != null) {
             vectors.move(next);
         }

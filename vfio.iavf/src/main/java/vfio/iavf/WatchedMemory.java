@@ -15,11 +15,16 @@ final class WatchedMemory implements Memory {
     private static final VarHandle WORD = MethodHandles.arrayElementVarHandle(long[].class);
     private static final int PAGE_SHIFT = 12;
 
-    private final Memory memory;
+    private volatile Memory memory;
     private volatile long @Nullable [] written;
 
     WatchedMemory(Memory memory) {
         this.memory = memory;
+    }
+
+    /** Other memory of the same size takes its place; nobody uses it meanwhile. */
+    void replace(Memory next) {
+        memory = next;
     }
 
     void watch(boolean watch) {
