@@ -1,9 +1,11 @@
 package vfio.sim;
 
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.Regions;
@@ -60,6 +62,11 @@ abstract class DeviceModel implements Regions, ConfigSpace.Function {
     @Override
     public boolean interruptRequested() {
         return false;
+    }
+
+    /** What the function is besides its regions; empty if it cannot be moved. */
+    Optional<HardwareState> state() {
+        return Optional.empty();
     }
 
     /** How many virtual functions the function has. */

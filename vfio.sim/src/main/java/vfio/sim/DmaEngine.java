@@ -1,9 +1,11 @@
 package vfio.sim;
 
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import vfio.pci.api.device.DmaSpace;
 
@@ -41,6 +43,21 @@ final class DmaEngine implements AutoCloseable {
             thread.execute(() -> done.accept(fails(work)));
         } catch (RejectedExecutionException e) {
             LOGGER.log(System.Logger.Level.DEBUG, () -> name + ": not started, the function is being closed", e);
+        }
+    }
+
+    /** Waits until all transfers that were started are done, within limits. Returns whether they are. */
+    boolean awaitIdle() {
+        try {
+            thread.submit(() -> {}).get(CLOSE_SECONDS, TimeUnit.SECONDS);
+            return true;
+        } catch (RejectedExecutionException e) {
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        } catch (TimeoutException | ExecutionException e) {
+            return false;
         }
     }
 

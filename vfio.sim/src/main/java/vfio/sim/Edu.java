@@ -2,9 +2,14 @@ package vfio.sim;
 
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaSpace;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.HardwareState;
+import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.SharedMemory;
+import vfio.pci.api.device.VfioException;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciIds;
 import vfio.pci.api.pci.PciInterrupt;
@@ -20,7 +25,8 @@ import vfio.pci.api.pci.PciRegion;
  * 0x40000 can be read and written by the client too, and what the document leaves open is storage.
  *
  * <p>The page of the registers is trapped, all others may be mapped. Interrupts go to MSI if it is connected, else to INTx.
- * DMA runs on a thread of the device, never within a register access.
+ * DMA runs on a thread of the device, never within a register access. A transfer that is started while the device is frozen
+ * begins when it is thawed.
  */
 final class Edu extends DeviceModel {
     static final int STATUS_FACTORIAL_INTERRUPT = 0x80;
@@ -59,6 +65,11 @@ final class Edu extends DeviceModel {
     private @Nullable DmaEngine engine;
     private int transferNumber;
     private volatile int interruptStatus;
+    private boolean frozen;
+    private boolean restored;
+
+    /** A transfer has been started that begins when the device is thawed. */
+    private boolean waiting;
 
     Edu(PciAddress address, SharedMemory.Factory factory) {
         super(address, LAYOUT);
@@ -88,6 +99,82 @@ final class Edu extends DeviceModel {
         }
     }
 
+    @Override
+    Optional<HardwareState> state() {
+        return Optional.of(new EduState(this));
+    }
+
+    /** On return no DMA is under way, none begins and no interrupt is told until {@link #thaw}. Idempotent. */
+    void freeze() {
+        DmaEngine current;
+        synchronized (this) {
+            frozen = true;
+            current = engine;
+        }
+        if (current != null && !current.awaitIdle()) {
+            thaw();
+            throw new VfioException(
+                    Errno.EIO, address() + " waits for memory of its client and cannot be frozen; close or reset it");
+        }
+        interrupts().hold(PciInterrupt.MSI);
+        interrupts().hold(PciInterrupt.INTX);
+    }
+
+    /** Goes on. Idempotent. */
+    void thaw() {
+        boolean fires;
+        synchronized (this) {
+            if (!frozen) {
+                return;
+            }
+            frozen = false;
+            fires = restored;
+            restored = false;
+            if (waiting) {
+                waiting = false;
+                transfer();
+            }
+        }
+        if (fires) {
+            interrupts().act(PciInterrupt.MSI, InterruptAction.TRIGGER, 0, 1);
+        }
+        interrupts().release(PciInterrupt.MSI);
+        interrupts().release(PciInterrupt.INTX);
+    }
+
+    /** Appends what cannot be written to the registers; {@link EduState} says what that is. */
+    synchronized void save(ByteBuffer destination) {
+        destination
+                .putInt(registers.getInt(LIVENESS))
+                .putInt(registers.getInt(FACTORIAL))
+                .putInt(registers.getInt(STATUS))
+                .putInt(interruptStatus)
+                .putInt((int) interrupts().pendingBits(PciInterrupt.MSI, 0))
+                .putInt((int) registers.getLong(DMA_COMMAND))
+                .putLong(registers.getLong(DMA_SOURCE))
+                .putLong(registers.getLong(DMA_DESTINATION))
+                .putLong(registers.getLong(DMA_COUNT));
+    }
+
+    /** Replaces that; has been checked. */
+    synchronized void load(ByteBuffer source) {
+        if (!frozen) {
+            throw new VfioException(Errno.EBUSY, address() + " runs; freeze it before its state is replaced");
+        }
+        registers.putInt(LIVENESS, source.getInt());
+        registers.putInt(FACTORIAL, source.getInt());
+        registers.putInt(STATUS, source.getInt());
+        interruptStatus = source.getInt();
+        registers.putInt(INTERRUPT_STATUS, interruptStatus);
+        interrupts().restore(PciInterrupt.MSI, source.getInt());
+        registers.putLong(DMA_COMMAND, source.getInt());
+        registers.putLong(DMA_SOURCE, source.getLong());
+        registers.putLong(DMA_DESTINATION, source.getLong());
+        registers.putLong(DMA_COUNT, source.getLong());
+        waiting = isRunning();
+        restored = true;
+    }
+
     private synchronized @Nullable DmaEngine takeEngine() {
         DmaEngine taken = engine;
         engine = null;
@@ -101,9 +188,17 @@ final class Edu extends DeviceModel {
     }
 
     @Override
-    synchronized void resetState() {
-        transferNumber++;
-        interruptStatus = 0;
+    void resetState() {
+        synchronized (this) {
+            transferNumber++;
+            interruptStatus = 0;
+            waiting = false;
+            restored = false;
+            frozen = false;
+        }
+        interrupts().restore(PciInterrupt.MSI, 0);
+        interrupts().release(PciInterrupt.MSI);
+        interrupts().release(PciInterrupt.INTX);
     }
 
     private List<Register> registers() {
@@ -167,14 +262,27 @@ final class Edu extends DeviceModel {
     }
 
     private synchronized void command(int command) {
-        DmaEngine current = engine;
-        if ((command & DMA_RUN) == 0 || isRunning() || current == null) {
+        if ((command & DMA_RUN) == 0 || isRunning() || engine == null) {
             return;
         }
         registers.putLong(DMA_COMMAND, command & (DMA_RUN | DMA_TO_MEMORY | DMA_RAISE));
         registers.putInt(STATUS, registers.getInt(STATUS) & ~STATUS_DMA_FAILED);
+        if (frozen) {
+            waiting = true;
+        } else {
+            transfer();
+        }
+    }
+
+    /** Begins the transfer that the registers describe. */
+    private void transfer() {
+        DmaEngine current = engine;
+        if (current == null) {
+            finish(true);
+            return;
+        }
         int number = ++transferNumber;
-        boolean toMemory = (command & DMA_TO_MEMORY) != 0;
+        boolean toMemory = (registers.getLong(DMA_COMMAND) & DMA_TO_MEMORY) != 0;
         long source = registers.getLong(DMA_SOURCE);
         long destination = registers.getLong(DMA_DESTINATION);
         long count = registers.getLong(DMA_COUNT);
@@ -219,6 +327,7 @@ final class Edu extends DeviceModel {
 
     private void finish(boolean failed) {
         transferNumber++;
+        waiting = false;
         registers.putLong(DMA_COMMAND, registers.getLong(DMA_COMMAND) & ~DMA_RUN);
         if (failed) {
             registers.putInt(STATUS, registers.getInt(STATUS) | STATUS_DMA_FAILED);

@@ -114,6 +114,30 @@ final class InterruptTable implements Interrupts {
         }
     }
 
+    /**
+     * From now on the events of a type wait, whether its vectors are masked or not: the function is frozen. On return none is being
+     * told. Masks, which belong to the user, stay as they are.
+     */
+    void hold(int index) {
+        for (InterruptVector vector : vectors[index]) {
+            vector.hold();
+        }
+    }
+
+    /** Ends that, and tells what waits. */
+    void release(int index) {
+        for (InterruptVector vector : vectors[index]) {
+            vector.release();
+        }
+    }
+
+    /** Replaces what waits on the vectors of a type, at most 32 of them: the first in bit 0. */
+    void restore(int index, int pending) {
+        for (int vector = 0; vector < vectors[index].length; vector++) {
+            vectors[index][vector].restore((pending >>> vector & 1) != 0);
+        }
+    }
+
     /** INTx may have been requested or enabled. */
     void intxChanged() {
         intx.deliver();

@@ -16,6 +16,7 @@ abstract class InterruptVector {
     private final Map<InterruptAction, Signal> signals = new EnumMap<>(InterruptAction.class);
     private boolean masked;
     private boolean pending;
+    private boolean held;
 
     /** The interrupt fires once. Without effect if it is not connected. */
     abstract void fire();
@@ -67,6 +68,24 @@ abstract class InterruptVector {
         }
     }
 
+    /** From now on nothing is told, and what happens waits; on return nothing is being told. */
+    final synchronized void hold() {
+        held = true;
+    }
+
+    /** Ends that, and tells what waits. */
+    final void release() {
+        synchronized (this) {
+            held = false;
+        }
+        deliver();
+    }
+
+    /** Replaces what is pending. */
+    final synchronized void restore(boolean event) {
+        pending = event;
+    }
+
     /** Forgets what was pending, as a reset of the function does. Connections and masks belong to the user and stay. */
     final synchronized void reset() {
         pending = false;
@@ -98,7 +117,7 @@ abstract class InterruptVector {
      */
     final @Nullable Signal take(boolean requested) {
         Signal trigger = signal(InterruptAction.TRIGGER);
-        if (trigger == null || masked || !(pending || requested)) {
+        if (trigger == null || masked || held || !(pending || requested)) {
             return null;
         }
         pending = false;

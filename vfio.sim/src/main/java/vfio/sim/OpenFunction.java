@@ -4,6 +4,7 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -12,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.InterruptInfo;
 import vfio.pci.api.device.RegionAccess;
@@ -104,6 +106,11 @@ final class OpenFunction implements Hardware {
     @Override
     public void stopDma() {
         model().detach();
+    }
+
+    @Override
+    public Optional<HardwareState> state() {
+        return model().state().map(state -> new OpenState(state, this::model));
     }
 
     @Override
