@@ -2,11 +2,12 @@ package vfio.sim;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import vfio.pci.api.device.DmaSpace;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciIds;
-import vfio.pci.api.pci.PciInterrupt;
 import vfio.pci.api.pci.PciRegion;
 import vfio.sim.xl710.VfRegister;
 import vfio.sim.xl710.VirtualFunction;
@@ -34,7 +35,7 @@ final class Xl710Vf extends DeviceModel {
         install(PciRegion.BAR3, allocate(factory, PciRegion.BAR3), MsixTable.registers(interrupts(), 0, MSIX_PENDING));
         // Nothing fails behind this, since it has to be given back from now on.
         this.power = power;
-        function = power.on().function(number, registers, this::isBusMaster, this::fire);
+        function = power.on().function(number, registers, this::isBusMaster, new MsixVectors(interrupts()));
         install(PciRegion.BAR0, registers, registers());
     }
 
@@ -55,6 +56,11 @@ final class Xl710Vf extends DeviceModel {
     @Override
     void detach() {
         function.detach();
+    }
+
+    @Override
+    Optional<HardwareState> state() {
+        return Optional.of(function.state());
     }
 
     @Override
@@ -116,9 +122,5 @@ final class Xl710Vf extends DeviceModel {
                         .readOnly();
             case CONTROL -> storage.onWrite(value -> function.write(register, index, (int) value));
         };
-    }
-
-    private void fire(int vector) {
-        interrupts().fire(PciInterrupt.MSIX, vector);
     }
 }

@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
-import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Memory;
@@ -63,10 +62,10 @@ public final class Adapter implements AutoCloseable {
      * @param number from 0
      * @param registers memory of its BAR0
      * @param busMaster whether it may do DMA; asked often, by the engine's thread
-     * @param fire fires an MSI-X vector
+     * @param vectors its MSI-X vectors
      */
-    public VirtualFunction function(int number, Memory registers, BooleanSupplier busMaster, IntConsumer fire) {
-        VirtualFunction function = new VirtualFunction(this, number, registers, busMaster, fire);
+    public VirtualFunction function(int number, Memory registers, BooleanSupplier busMaster, Vectors vectors) {
+        VirtualFunction function = new VirtualFunction(this, number, registers, busMaster, vectors);
         engine.call(() -> {
             functions[number] = function;
             forwarding.plug(number, function);
@@ -85,7 +84,7 @@ public final class Adapter implements AutoCloseable {
             linkUp = up;
             for (VirtualFunction function : functions) {
                 if (function != null) {
-                    function.reportLink();
+                    function.linkChanged();
                 }
             }
         });

@@ -14,7 +14,9 @@ import static vfio.sim.xl710.VfRegister.VF_ATQT1;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
+import java.util.List;
 import vfio.pci.api.device.Memory;
 import vfio.pci.api.device.VfioException;
 
@@ -35,6 +37,7 @@ final class AdminQueue {
     static final int MESSAGE_MAXIMUM = 4096;
 
     private static final int WAITING_MAXIMUM = 64;
+    private static final int HEADER = 12;
     private static final VfRegister[] REGISTERS = {
         VF_ATQBAL1, VF_ATQBAH1, VF_ATQLEN1, VF_ATQH1, VF_ATQT1, VF_ARQBAL1, VF_ARQBAH1, VF_ARQLEN1, VF_ARQH1, VF_ARQT1
     };
@@ -111,6 +114,36 @@ final class AdminQueue {
         for (VfRegister register : REGISTERS) {
             registers.putInt(register.offset(), 0);
         }
+    }
+
+    /** The messages that wait, in order. Bytes of each: 4 opcode, 4 status, 4 length, then the payload. */
+    byte[] encode() {
+        int size =
+                waiting.stream().mapToInt(next -> HEADER + next.payload.limit()).sum();
+        ByteBuffer out = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+        for (Message next : waiting) {
+            out.putInt(next.opcode)
+                    .putInt(next.status)
+                    .putInt(next.payload.limit())
+                    .put(next.payload.duplicate());
+        }
+        return out.array();
+    }
+
+    /** See {@link FunctionState}. */
+    Runnable decode(PartReader in) {
+        List<Message> messages = new ArrayList<>();
+        while (in.hasMore()) {
+            int opcode = in.readInt();
+            int status = in.readInt();
+            int length = in.readInt();
+            in.require(length >= 0 && length <= MESSAGE_MAXIMUM, "there is a message of " + length + " bytes");
+            messages.add(new Message(opcode, status, ByteBuffer.wrap(in.readBytes(length))));
+        }
+        return () -> {
+            waiting.clear();
+            waiting.addAll(messages);
+        };
     }
 
     private boolean take(Receiver receiver) throws MaliciousDriverException {

@@ -4,6 +4,7 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.lang.invoke.VarHandle;
 import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -11,6 +12,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.VfioException;
 
 /**
  * The one thread that does the work of a card. It looks for work until there is none, then sleeps: until somebody rings, if
@@ -70,9 +74,30 @@ final class Engine implements AutoCloseable {
     void call(Runnable action) {
         if (Thread.currentThread() == thread) {
             action.run();
-            return;
+        } else if (!isDoneInTime(new FutureTask<>(action, null))) {
+            LOGGER.log(Level.WARNING, "{0} is held up and will do later what it was asked to do", name);
         }
-        FutureTask<?> task = new FutureTask<>(action, null);
+    }
+
+    /**
+     * Has something found out or done by the thread, as {@link #call} does.
+     *
+     * @throws VfioException what the question throws; EIO if the thread is held up, and then it is not asked any more
+     */
+    <T> T ask(Supplier<T> question) {
+        if (Thread.currentThread() == thread) {
+            return question.get();
+        }
+        CompletableFuture<T> answer = new CompletableFuture<>();
+        FutureTask<?> task = new FutureTask<>(() -> answer.complete(question.get()));
+        // What cannot be cancelled has ended right now, and is asked what with.
+        if (!isDoneInTime(task) && (task.cancel(false) || !isDoneInTime(task))) {
+            throw new VfioException(Errno.EIO, name + " is held up by a client that does not answer; try again");
+        }
+        return answer.join();
+    }
+
+    private boolean isDoneInTime(FutureTask<?> task) {
         calls.add(task);
         if (closed) {
             runCalls();
@@ -84,13 +109,15 @@ final class Engine implements AutoCloseable {
             while (true) {
                 try {
                     task.get(end - System.nanoTime(), TimeUnit.NANOSECONDS);
-                    return;
+                    return true;
                 } catch (InterruptedException e) {
                     interrupted = true;
                 } catch (TimeoutException e) {
-                    LOGGER.log(Level.WARNING, "{0} is held up and will do later what it was asked to do", name);
-                    return;
+                    return false;
                 } catch (ExecutionException e) {
+                    if (e.getCause() instanceof VfioException refusal) {
+                        throw refusal;
+                    }
                     throw new IllegalStateException(name + " failed", e.getCause());
                 }
             }

@@ -7,8 +7,9 @@ import static vfio.sim.xl710.VfRegister.VFINT_ICR0_ENA1;
 import static vfio.sim.xl710.VfRegister.VFINT_ITR01;
 import static vfio.sim.xl710.VfRegister.VFINT_ITRN1;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
-import java.util.function.IntConsumer;
 import vfio.pci.api.device.Memory;
 
 /**
@@ -18,6 +19,8 @@ import vfio.pci.api.device.Memory;
  * <p>A vector fires only while INTENA is set, and firing clears INTENA. An event that comes while INTENA is clear is
  * latched and fires when INTENA is set next; no event is lost. Writing SWINT_TRIG is such an event. CLEARPBA drops nothing.
  * A cause of vector 0 that is not enabled is kept in VFINT_ICR01 and becomes an event when it is enabled before it is read.
+ *
+ * <p>While it is frozen no vector fires; what happens is latched, and registers keep what is written to them.
  *
  * <p>Safe for several threads: the engine raises events, clients write registers.
  */
@@ -34,20 +37,26 @@ final class InterruptControl {
     static final int SWINT_TRIG = 1 << 2;
     static final int INTENA_MSK = 1 << 31;
 
+    private static final int ICR01 = ICR01_INTEVENT | ICR01_ADMINQ | ICR01_SWINT;
     private static final int NO_ITR = 3;
+    private static final int SIZE = 12;
     private static final int READS_AS_ZERO = CLEARPBA | SWINT_TRIG | INTENA_MSK;
 
     private final Memory registers;
-    private final IntConsumer fire;
+    private final Vectors vectors;
     private final boolean[] latched = new boolean[VECTORS];
+    private boolean frozen;
+
+    /** Vectors that report something at the end of this round. For the engine's thread. */
+    private long due;
 
     /**
      * @param registers of the function
-     * @param fire fires a vector; called without a lock held
+     * @param vectors called without a lock held
      */
-    InterruptControl(Memory registers, IntConsumer fire) {
+    InterruptControl(Memory registers, Vectors vectors) {
         this.registers = registers;
-        this.fire = fire;
+        this.vectors = vectors;
     }
 
     /** Where the control register of a vector is. */
@@ -62,43 +71,137 @@ final class InterruptControl {
 
     /** Something happened that vector {@code vector} reports. */
     void event(int vector) {
-        boolean due;
+        boolean fires;
         synchronized (this) {
             latched[vector] = true;
-            due = takeDue(vector);
+            fires = takeDue(vector);
         }
-        if (due) {
-            fire.accept(vector);
+        if (fires) {
+            vectors.fire(vector);
         }
+    }
+
+    /** Something happened that a vector reports at the end of this round. For the engine's thread. */
+    void eventLater(int vector) {
+        due |= 1L << vector;
+    }
+
+    /** The round is over. For the engine's thread. */
+    void raise() {
+        for (long rest = due; rest != 0; rest &= rest - 1) {
+            event(Long.numberOfTrailingZeros(rest));
+        }
+        due = 0;
+    }
+
+    /** From now on nothing fires; on return nothing is firing. For the engine's thread, as {@link #thaw}. */
+    void freeze() {
+        raise();
+        synchronized (this) {
+            frozen = true;
+        }
+        vectors.hold();
+    }
+
+    /**
+     * Fires what has become due.
+     *
+     * @param all whether to fire all other vectors, too
+     */
+    void thaw(boolean all) {
+        for (int vector = 0; vector < VECTORS; vector++) {
+            boolean fires;
+            synchronized (this) {
+                frozen = false;
+                fires = takeDue(vector);
+            }
+            if (fires) {
+                vectors.fire(vector);
+            }
+        }
+        if (all) {
+            vectors.fireConnected();
+        }
+        vectors.release();
+    }
+
+    /** What registers do not tell. Bytes: 4 latched vectors, 4 VFINT_ICR01, 4 vectors with something waiting for the unmask. */
+    synchronized byte[] encode() {
+        long bits = due;
+        for (int vector = 0; vector < VECTORS; vector++) {
+            bits |= latched[vector] ? 1L << vector : 0;
+        }
+        return ByteBuffer.allocate(SIZE)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt((int) bits)
+                .putInt(registers.getInt(VFINT_ICR01.offset()))
+                .putInt(vectors.pending())
+                .array();
+    }
+
+    /** See {@link FunctionState}. */
+    Runnable decode(PartReader in, int queuePairs) {
+        int events = in.readInt();
+        in.require(events >>> VECTORS == 0, "there are events for the vectors 0x" + Integer.toHexString(events));
+        int causes = in.readInt();
+        in.require((causes & ~ICR01) == 0, "causes are 0x" + Integer.toHexString(causes));
+        int pending = in.readInt();
+        in.require(
+                pending >>> (queuePairs + 1) == 0,
+                "of " + (queuePairs + 1) + " vectors are pending 0x" + Integer.toHexString(pending));
+        return () -> {
+            restore(events, causes);
+            vectors.restorePending(pending);
+        };
+    }
+
+    private synchronized void restore(int events, int causes) {
+        for (int vector = 0; vector < VECTORS; vector++) {
+            latched[vector] = (events >>> vector & 1) != 0;
+        }
+        registers.putInt(VFINT_ICR01.offset(), causes);
     }
 
     /** Something happened that vector 0 reports if it is enabled. */
     void cause(int bit) {
-        boolean due;
+        boolean fires;
         synchronized (this) {
             addCauses(bit);
             if ((registers.getInt(VFINT_ICR0_ENA1.offset()) & bit) != 0) {
                 latched[0] = true;
             }
-            due = takeDue(0);
+            fires = takeDue(0);
         }
-        if (due) {
-            fire.accept(0);
+        if (fires) {
+            vectors.fire(0);
         }
     }
 
-    synchronized void reset() {
+    /** Back to power-on; it is not frozen any more. For the engine's thread. */
+    void reset() {
+        due = 0;
+        if (clear()) {
+            vectors.restorePending(0);
+            vectors.release();
+        }
+    }
+
+    /** Returns whether it was frozen. */
+    private synchronized boolean clear() {
         Arrays.fill(latched, false);
         for (int vector = 0; vector < VECTORS; vector++) {
             registers.putInt(control(vector), 0);
         }
         registers.putInt(VFINT_ICR01.offset(), 0);
         registers.putInt(VFINT_ICR0_ENA1.offset(), 0);
+        boolean wasFrozen = frozen;
+        frozen = false;
+        return wasFrozen;
     }
 
     /** A write of the control register of a vector. */
     void writeControl(int vector, int value) {
-        boolean due;
+        boolean fires;
         synchronized (this) {
             int control = control(vector);
             int enabled = ((value & INTENA_MSK) != 0 ? registers.getInt(control) : value) & INTENA;
@@ -113,26 +216,26 @@ final class InterruptControl {
                     addCauses(ICR01_SWINT);
                 }
             }
-            due = takeDue(vector);
+            fires = takeDue(vector);
         }
-        if (due) {
-            fire.accept(vector);
+        if (fires) {
+            vectors.fire(vector);
         }
     }
 
     /** A write of VFINT_ICR0_ENA1. */
     void writeEnables(int value) {
-        boolean due;
+        boolean fires;
         synchronized (this) {
             int added = value & ~registers.getInt(VFINT_ICR0_ENA1.offset());
             registers.putInt(VFINT_ICR0_ENA1.offset(), value);
             if ((registers.getInt(VFINT_ICR01.offset()) & added & ~ICR01_INTEVENT) != 0) {
                 latched[0] = true;
             }
-            due = takeDue(0);
+            fires = takeDue(0);
         }
-        if (due) {
-            fire.accept(0);
+        if (fires) {
+            vectors.fire(0);
         }
     }
 
@@ -149,7 +252,7 @@ final class InterruptControl {
 
     private boolean takeDue(int vector) {
         int control = registers.getInt(control(vector));
-        if (!latched[vector] || (control & INTENA) == 0) {
+        if (frozen || !latched[vector] || (control & INTENA) == 0) {
             return false;
         }
         latched[vector] = false;

@@ -36,8 +36,8 @@ public record PortStatus(
         Vsi vsi = function.vsi();
         return new PortStatus(
                 function.number(),
-                vsi.active,
-                List.copyOf(vsi.filters()),
+                vsi.isActive(),
+                List.copyOf(vsi.filters.addresses()),
                 forwarding.isUnicastPromiscuous(function.number()),
                 forwarding.isMulticastPromiscuous(function.number()),
                 (int) Arrays.stream(vsi.receiveQueues)

@@ -11,6 +11,9 @@ final class ReceiveQueue {
     /** So many descriptors may a frame take. */
     static final int CHAIN_MAXIMUM = 5;
 
+    private static final int BASE_ALIGNMENT = 128;
+    private static final int BUFFER_MAXIMUM = 16 * 1024 - 128;
+
     boolean configured;
     boolean enabled;
     long base;
@@ -19,6 +22,16 @@ final class ReceiveQueue {
     int maximumFrame;
     int head;
     int vector;
+
+    /** Whether a queue can have such a ring. */
+    static boolean isRing(long base, long descriptors) {
+        return descriptors > 0 && descriptors % 32 == 0 && descriptors <= TAIL_MASK && base % BASE_ALIGNMENT == 0;
+    }
+
+    /** Whether a queue can have buffers of so many bytes, and frames of so many at most. */
+    static boolean takes(long buffer, long frame) {
+        return buffer > 0 && buffer <= BUFFER_MAXIMUM && frame >= 64 && frame < 16 * 1024;
+    }
 
     void configure(long ring, int descriptors, int buffer, int frame) {
         configured = true;

@@ -1,6 +1,7 @@
 package vfio.sim.xl710;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Objects;
 
@@ -101,6 +102,34 @@ final class ReceiveSideScaling {
 
     long hashTypes() {
         return hashTypes;
+    }
+
+    /** Bytes: {@link #KEY_SIZE} key, {@link #TABLE_SIZE} lookup table, 8 hash types. */
+    byte[] encode() {
+        return ByteBuffer.allocate(KEY_SIZE + TABLE_SIZE + Long.BYTES)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .put(key)
+                .put(queues)
+                .putLong(hashTypes)
+                .array();
+    }
+
+    /** See {@link FunctionState}. */
+    Runnable decode(PartReader in, int queuePairs) {
+        byte[] newKey = in.readBytes(KEY_SIZE);
+        byte[] entries = in.readBytes(TABLE_SIZE);
+        for (byte entry : entries) {
+            in.require(
+                    (entry & 0xff) < queuePairs,
+                    "the lookup table names queue " + (entry & 0xff) + " of " + queuePairs);
+        }
+        long types = in.readLong();
+        in.require((types & ~DEFAULT_HASH_TYPES) == 0, "hash types are 0x" + Long.toHexString(types));
+        return () -> {
+            setKey(newKey);
+            setLookupTable(entries);
+            setHashTypes(types);
+        };
     }
 
     /**

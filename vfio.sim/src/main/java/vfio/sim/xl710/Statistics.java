@@ -1,6 +1,8 @@
 package vfio.sim.xl710;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /** What a function has received and sent. Counted by the engine's thread; others may look, and see numbers a little old. */
 final class Statistics {
@@ -51,5 +53,19 @@ final class Statistics {
         for (long value : values) {
             destination.putLong(value);
         }
+    }
+
+    /** The same as bytes. */
+    byte[] encode() {
+        ByteBuffer out = ByteBuffer.allocate(Long.BYTES * values.length).order(ByteOrder.LITTLE_ENDIAN);
+        encode(out);
+        return out.array();
+    }
+
+    /** See {@link FunctionState}. */
+    Runnable decode(PartReader in) {
+        long[] counted = new long[values.length];
+        Arrays.setAll(counted, index -> in.readLong());
+        return () -> System.arraycopy(counted, 0, values, 0, values.length);
     }
 }

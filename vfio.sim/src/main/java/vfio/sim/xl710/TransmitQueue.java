@@ -8,6 +8,8 @@ final class TransmitQueue {
     /** QTX_TAIL1 has so many bits. */
     static final int TAIL_MASK = 0x1fff;
 
+    private static final int BASE_ALIGNMENT = 128;
+
     boolean configured;
     boolean enabled;
     long base;
@@ -19,6 +21,11 @@ final class TransmitQueue {
 
     /** A tail up to which there is no whole packet; -1 if that is not known. */
     int incompleteTail = -1;
+
+    /** Whether a queue can have such a ring. */
+    static boolean isRing(long base, int descriptors) {
+        return descriptors > 0 && descriptors % 8 == 0 && descriptors <= TAIL_MASK && base % BASE_ALIGNMENT == 0;
+    }
 
     void configure(long ring, int descriptors, boolean writeBackHead, long headAddress) {
         configured = true;

@@ -19,11 +19,8 @@ final class VirtchnlRequests {
     private static final int ADDRESSES = 4;
     private static final int ADDRESS = 8;
 
-    private static final int OFFERED =
-            Virtchnl.VF_OFFLOAD_L2 | Virtchnl.VF_CAP_ADV_LINK_SPEED | Virtchnl.VF_OFFLOAD_RSS_PF;
-
-    private static final int BUFFER_MAXIMUM = 16 * 1024 - 128;
-    private static final int BASE_ALIGNMENT = 128;
+    /** The capabilities that a driver may get. */
+    static final int OFFERED = Virtchnl.VF_OFFLOAD_L2 | Virtchnl.VF_CAP_ADV_LINK_SPEED | Virtchnl.VF_OFFLOAD_RSS_PF;
 
     private final Vsi vsi;
     private final Statistics statistics;
@@ -61,7 +58,7 @@ final class VirtchnlRequests {
         int status;
         if (opcode == null) {
             status = Virtchnl.STATUS_ERR_NOT_SUPPORTED;
-        } else if (opcode.needsResources() && !vsi.active) {
+        } else if (opcode.needsResources() && !vsi.isActive()) {
             status = Virtchnl.STATUS_ERR_PARAM;
         } else {
             status = opcode.handle(this, request, reply);
@@ -87,15 +84,14 @@ final class VirtchnlRequests {
         if (request.remaining() != (asks ? Integer.BYTES : 0)) {
             return Virtchnl.STATUS_ERR_PARAM;
         }
-        vsi.capabilities = (asks ? request.getInt(0) : Virtchnl.VF_OFFLOAD_L2) & OFFERED;
-        vsi.active = true;
+        vsi.activate((asks ? request.getInt(0) : Virtchnl.VF_OFFLOAD_L2) & OFFERED);
         answer.putShort((short) 1).putShort((short) vsi.queuePairs()).putShort((short) vsi.vectors());
         answer.putShort((short) (TransmitPath.FRAME_MAXIMUM + CHECK_SEQUENCE));
-        answer.putInt(vsi.capabilities).putInt(ReceiveSideScaling.KEY_SIZE).putInt(ReceiveSideScaling.TABLE_SIZE);
+        answer.putInt(vsi.capabilities()).putInt(ReceiveSideScaling.KEY_SIZE).putInt(ReceiveSideScaling.TABLE_SIZE);
         answer.putShort((short) vsi.id()).putShort((short) vsi.queuePairs());
         answer.putInt(Virtchnl.VSI_SRIOV).putShort((short) 0);
         for (int shift = 40; shift >= 0; shift -= 8) {
-            answer.put((byte) (vsi.permanentAddress() >>> shift));
+            answer.put((byte) (vsi.filters.permanent() >>> shift));
         }
         return Virtchnl.STATUS_SUCCESS;
     }
@@ -193,7 +189,7 @@ final class VirtchnlRequests {
             }
         }
         for (int entry = 0; entry < count; entry++) {
-            if (!vsi.addFilter(address(request, ADDRESSES + entry * ADDRESS))) {
+            if (!vsi.filters.add(address(request, ADDRESSES + entry * ADDRESS))) {
                 return Virtchnl.STATUS_ERR_NO_MEMORY;
             }
         }
@@ -205,7 +201,7 @@ final class VirtchnlRequests {
             return Virtchnl.STATUS_ERR_PARAM;
         }
         for (int entry = 0; entry < unsigned(request, 2); entry++) {
-            vsi.removeFilter(address(request, ADDRESSES + entry * ADDRESS));
+            vsi.filters.remove(address(request, ADDRESSES + entry * ADDRESS));
         }
         return Virtchnl.STATUS_SUCCESS;
     }
@@ -215,7 +211,7 @@ final class VirtchnlRequests {
             return Virtchnl.STATUS_ERR_PARAM;
         }
         int flags = unsigned(request, 2);
-        vsi.promiscuous(
+        vsi.filters.promiscuous(
                 (flags & Virtchnl.FLAG_VF_UNICAST_PROMISC) != 0, (flags & Virtchnl.FLAG_VF_MULTICAST_PROMISC) != 0);
         return Virtchnl.STATUS_SUCCESS;
     }
@@ -272,7 +268,6 @@ final class VirtchnlRequests {
     private boolean isValidPair(ByteBuffer request, int at) {
         int receive = at + 24;
         int queue = unsigned(request, at + 2);
-        int transmitLength = unsigned(request, at + 4);
         long receiveLength = request.getInt(receive + 4) & 0xffff_ffffL;
         long buffer = request.getInt(receive + 12) & 0xffff_ffffL;
         long frame = request.getInt(receive + 16) & 0xffff_ffffL;
@@ -282,18 +277,9 @@ final class VirtchnlRequests {
                 && unsigned(request, receive + 2) == queue
                 && !vsi.transmitQueues[queue].enabled
                 && !vsi.receiveQueues[queue].enabled
-                && transmitLength > 0
-                && transmitLength % 8 == 0
-                && transmitLength <= TransmitQueue.TAIL_MASK
-                && receiveLength > 0
-                && receiveLength % 32 == 0
-                && receiveLength <= ReceiveQueue.TAIL_MASK
-                && request.getLong(at + 8) % BASE_ALIGNMENT == 0
-                && request.getLong(receive + 24) % BASE_ALIGNMENT == 0
-                && buffer > 0
-                && buffer <= BUFFER_MAXIMUM
-                && frame >= 64
-                && frame < 16 * 1024
+                && TransmitQueue.isRing(request.getLong(at + 8), unsigned(request, at + 4))
+                && ReceiveQueue.isRing(request.getLong(receive + 24), receiveLength)
+                && ReceiveQueue.takes(buffer, frame)
                 && unsigned(request, receive + 10) == 0;
     }
 
@@ -318,7 +304,7 @@ final class VirtchnlRequests {
     }
 
     private boolean grantsRss() {
-        return (vsi.capabilities & Virtchnl.VF_OFFLOAD_RSS_PF) != 0;
+        return (vsi.capabilities() & Virtchnl.VF_OFFLOAD_RSS_PF) != 0;
     }
 
     /** Whether a message names queues, and none that the function does not have. */

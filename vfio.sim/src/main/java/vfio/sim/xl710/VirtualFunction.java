@@ -3,13 +3,12 @@ package vfio.sim.xl710;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BooleanSupplier;
-import java.util.function.IntConsumer;
 import vfio.pci.api.device.DmaSpace;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.Memory;
+import vfio.sim.xl710.ResetProgress.Phase;
 
 /**
  * A virtual function behind its registers.
@@ -23,13 +22,6 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     /** How many packets of one queue are sent before it is the next one's turn. */
     private static final int SHARE = 64;
 
-    private static final long RESET_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
-    /** How long a driver has to read that it will be reset; the reset clears the queue with the message. */
-    private static final long WARNING_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
-
-    private static final int RSTAT_IN_PROGRESS = 0;
-    private static final int RSTAT_ACTIVE = 2;
-    private static final int EVENT_SIZE = 16;
     private static final long LOOPBACK = 1 << 14;
     private static final long HASH_VALID = 3 << 12;
 
@@ -48,13 +40,12 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     private final WrittenPages written = new WrittenPages();
     private volatile boolean mapped;
     private final LongAdder maliciousEvents = new LongAdder();
+    private final ResetProgress progress;
+    private final FunctionState state;
+    private final Runnable linkReport = this::reportLink;
+    private final Runnable resetWarning = this::warnOfReset;
     private boolean resetRequested;
-    private boolean resetting;
     private boolean held;
-    private long resetEnd;
-    private boolean warned;
-    private long warningEnd;
-    private long dueVectors;
 
     /**
      * A function that is powered on.
@@ -62,17 +53,22 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
      * @param number from 0
      * @param registers memory of BAR0
      * @param busMaster whether it may do DMA; asked often
-     * @param fire fires an MSI-X vector
+     * @param vectors its MSI-X vectors
      */
-    VirtualFunction(Adapter adapter, int number, Memory registers, BooleanSupplier busMaster, IntConsumer fire) {
+    VirtualFunction(Adapter adapter, int number, Memory registers, BooleanSupplier busMaster, Vectors vectors) {
         this.adapter = adapter;
         this.number = number;
         this.registers = registers;
         this.busMaster = busMaster;
-        interrupts = new InterruptControl(registers, fire);
+        interrupts = new InterruptControl(registers, vectors);
         adminQueue = new AdminQueue(registers, guest, () -> interrupts.cause(InterruptControl.ICR01_ADMINQ));
-        vsi = new Vsi(number, adapter.queuePairs(), adapter.address(number), adapter.forwarding());
+        progress = new ResetProgress(registers);
+        vsi = new Vsi(
+                number,
+                adapter.queuePairs(),
+                new AddressFilters(adapter.forwarding(), number, adapter.address(number)));
         requests = new VirtchnlRequests(vsi, statistics, this)::receive;
+        state = new FunctionState(adapter.engine(), vsi, statistics, adminQueue, interrupts, progress, linkReport);
         vsi.reset();
     }
 
@@ -124,14 +120,15 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     public void reset() {
         adapter.engine().call(() -> {
             clear();
-            resetting = false;
+            progress.forget();
+            state.forget();
             held = false;
         });
     }
 
     /** The physical function resets it, after a warning to its driver. */
     public void resetByHost() {
-        adapter.engine().call(this::warnOfReset);
+        adapter.engine().call(() -> state.unlessFrozen(resetWarning));
         ring();
     }
 
@@ -140,9 +137,15 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
         adapter.engine().call(() -> {
             guest.detach();
             held = true;
-            vsi.close();
+            vsi.filters.clear();
+            adapter.forwarding().unplug(number);
             adapter.removed(this);
         });
+    }
+
+    /** What its registers do not tell. */
+    public HardwareState state() {
+        return state;
     }
 
     /** Begins or ends to write down which pages of the guest the function writes. Off at first. */
@@ -181,21 +184,21 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
 
     /** Whether it has to be looked at without being told to. */
     boolean needsPolling() {
-        if (held || !guest.isAttached()) {
+        if (stands()) {
             return false;
         }
-        return resetting || warned || adminQueue.waiting() > 0 || (mapped && isTransmitting());
+        return progress.phase() != Phase.NONE || adminQueue.waiting() > 0 || (mapped && vsi.isTransmitting());
     }
 
     /** Does what there is to do, of every queue no more than its share. Returns whether there was anything. */
     boolean poll() {
-        if (held || !guest.isAttached()) {
+        if (stands()) {
             return false;
         }
-        if (resetting) {
+        if (progress.phase() == Phase.RESETTING) {
             return endReset();
         }
-        if (warned && System.nanoTime() - warningEnd >= 0) {
+        if (progress.isOver()) {
             beginReset();
             return true;
         }
@@ -211,30 +214,34 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
 
     /** Raises the vectors that became due. */
     void raise() {
-        for (long due = dueVectors; due != 0; due &= due - 1) {
-            interrupts.event(Long.numberOfTrailingZeros(due));
-        }
-        dueVectors = 0;
+        interrupts.raise();
+    }
+
+    /** The link has gone up or down. */
+    void linkChanged() {
+        state.unlessFrozen(linkReport);
+    }
+
+    /** Whether it does nothing by itself. */
+    private boolean stands() {
+        return held || state.isFrozen() || !guest.isAttached();
     }
 
     private void warnOfReset() {
-        if (!held && !resetting && !warned) {
-            event(Virtchnl.EVENT_RESET_IMPENDING, 0, false, Virtchnl.PF_EVENT_SEVERITY_CERTAIN_DOOM);
-            warned = true;
-            warningEnd = System.nanoTime() + WARNING_NANOS;
+        if (!held && progress.phase() == Phase.NONE) {
+            event(VirtchnlEvent.resetImpending());
+            progress.enter(Phase.WARNED);
         }
     }
 
     /** Tells the driver of the link, if it has introduced itself. */
     @Override
     public void reportLink() {
-        if (!vsi.active) {
+        if (!vsi.isActive()) {
             return;
         }
-        boolean up = adapter.isLinkUp();
-        boolean megabits = (vsi.capabilities & Virtchnl.VF_CAP_ADV_LINK_SPEED) != 0;
-        int speed = megabits ? Adapter.LINK_MEGABITS : Adapter.LINK_SPEED;
-        event(Virtchnl.EVENT_LINK_CHANGE, up ? speed : 0, up, Virtchnl.PF_EVENT_SEVERITY_INFO);
+        boolean megabits = (vsi.capabilities() & Virtchnl.VF_CAP_ADV_LINK_SPEED) != 0;
+        event(VirtchnlEvent.linkChange(adapter.isLinkUp(), megabits ? Adapter.LINK_MEGABITS : Adapter.LINK_SPEED));
     }
 
     @Override
@@ -268,7 +275,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     /** A frame for it. */
     @Override
     public void receive(Frame frame, CastType type) {
-        if (held || resetting || !guest.isAttached() || !busMaster.getAsBoolean()) {
+        if (stands() || progress.phase() == Phase.RESETTING || !busMaster.getAsBoolean()) {
             return;
         }
         boolean hashed = vsi.scaling.hash(frame.bytes(), frame.headers());
@@ -300,15 +307,6 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
             queue.enabled = false;
             malicious("receive queue " + number + " is stopped", e);
         }
-    }
-
-    private boolean isTransmitting() {
-        for (TransmitQueue queue : vsi.transmitQueues) {
-            if (queue.enabled) {
-                return true;
-            }
-        }
-        return false;
     }
 
     private boolean pollAdminQueue() {
@@ -349,7 +347,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     }
 
     private void due(int vector) {
-        dueVectors |= 1L << vector;
+        interrupts.eventLater(vector);
         adapter.raiseLater(number);
     }
 
@@ -365,37 +363,25 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
         maliciousEvents.increment();
     }
 
-    private void event(int event, int speed, boolean up, int severity) {
-        byte[] payload = new byte[EVENT_SIZE];
-        ByteBuffer.wrap(payload)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .putInt(event)
-                .putInt(speed)
-                .put((byte) (up ? 1 : 0))
-                .putInt(12, severity);
-        adminQueue.send(Virtchnl.OP_EVENT, Virtchnl.STATUS_SUCCESS, payload);
+    private void event(byte[] event) {
+        adminQueue.send(Virtchnl.OP_EVENT, Virtchnl.STATUS_SUCCESS, event);
     }
 
     private void beginReset() {
-        registers.putInt(VfRegister.VFGEN_RSTAT.offset(), RSTAT_IN_PROGRESS);
+        progress.enter(Phase.RESETTING);
         clear();
-        resetting = true;
-        resetEnd = System.nanoTime() + RESET_NANOS;
     }
 
     private boolean endReset() {
-        if (System.nanoTime() - resetEnd < 0) {
+        if (!progress.isOver()) {
             return false;
         }
-        resetting = false;
-        registers.putInt(VfRegister.VFGEN_RSTAT.offset(), RSTAT_ACTIVE);
+        progress.enter(Phase.NONE);
         return true;
     }
 
     private void clear() {
         resetRequested = false;
-        warned = false;
-        dueVectors = 0;
         vsi.reset();
         adminQueue.reset();
         interrupts.reset();

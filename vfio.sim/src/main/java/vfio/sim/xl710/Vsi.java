@@ -1,7 +1,7 @@
 package vfio.sim.xl710;
 
-import java.util.ArrayList;
-import java.util.List;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /**
  * What the physical function knows of a virtual function: what was negotiated, its queues, filters and receive side scaling.
@@ -11,28 +11,24 @@ final class Vsi {
     /** The most queue pairs that a function has registers for. */
     static final int QUEUES_MAXIMUM = VfRegister.QTX_TAIL1.count();
 
-    /** So many addresses may a function filter. */
-    static final int FILTERS_MAXIMUM = 128;
-
     private static final int FIRST_ID = 0x180;
+    private static final int SIZE = 14;
 
     final TransmitQueue[] transmitQueues;
     final ReceiveQueue[] receiveQueues;
     final ReceiveSideScaling scaling = new ReceiveSideScaling();
 
-    private final int id;
-    private final int number;
-    private final long permanentAddress;
-    private final VirtualSwitch forwarding;
-    private final List<Long> filters = new ArrayList<>();
-    int minorVersion = Virtchnl.VERSION_MINOR;
-    int capabilities;
-    boolean active;
+    final AddressFilters filters;
 
-    Vsi(int number, int queuePairs, long permanentAddress, VirtualSwitch forwarding) {
-        this.number = number;
-        this.permanentAddress = permanentAddress;
-        this.forwarding = forwarding;
+    private int id;
+    private int queuePairs;
+    private int capabilities;
+    private boolean active;
+    int minorVersion = Virtchnl.VERSION_MINOR;
+
+    Vsi(int number, int queuePairs, AddressFilters filters) {
+        this.filters = filters;
+        this.queuePairs = queuePairs;
         id = FIRST_ID + number;
         transmitQueues = new TransmitQueue[queuePairs];
         receiveQueues = new ReceiveQueue[queuePairs];
@@ -47,8 +43,9 @@ final class Vsi {
         return id;
     }
 
+    /** How many a driver has; one that comes from another card keeps as many as it had there until it is reset. */
     int queuePairs() {
-        return transmitQueues.length;
+        return queuePairs;
     }
 
     /** One for the admin queue, one for each queue pair. */
@@ -56,38 +53,36 @@ final class Vsi {
         return queuePairs() + 1;
     }
 
-    long permanentAddress() {
-        return permanentAddress;
+    /** Whether a driver has introduced itself. */
+    boolean isActive() {
+        return active;
     }
 
-    List<Long> filters() {
-        return filters;
+    /** What it was granted. */
+    int capabilities() {
+        return capabilities;
     }
 
-    /** Returns false if there is no room for it. */
-    boolean addFilter(long address) {
-        if (filters.contains(address)) {
-            return true;
+    /** Whether a transmit queue is enabled. */
+    boolean isTransmitting() {
+        for (TransmitQueue queue : transmitQueues) {
+            if (queue.enabled) {
+                return true;
+            }
         }
-        if (filters.size() == FILTERS_MAXIMUM) {
-            return false;
-        }
-        filters.add(address);
-        forwarding.addFilter(address, number);
-        return true;
+        return false;
     }
 
-    void removeFilter(long address) {
-        if (filters.remove(Long.valueOf(address))) {
-            forwarding.removeFilter(address, number);
+    /** A driver introduces itself. Only now frames go to its address: without a driver the function is nobody's. */
+    void activate(int granted) {
+        capabilities = granted;
+        if (!active) {
+            active = true;
+            filters.add(filters.permanent());
         }
     }
 
-    void promiscuous(boolean unicast, boolean multicast) {
-        forwarding.promiscuous(number, unicast, multicast);
-    }
-
-    /** As after a reset: only what was negotiated about the version stays. */
+    /** As after a reset: only what was negotiated about the version stays, and what a driver calls the function. */
     void reset() {
         for (TransmitQueue queue : transmitQueues) {
             queue.clear();
@@ -95,18 +90,53 @@ final class Vsi {
         for (ReceiveQueue queue : receiveQueues) {
             queue.clear();
         }
-        List.copyOf(filters).forEach(this::removeFilter);
-        addFilter(permanentAddress);
-        promiscuous(false, false);
+        filters.clear();
+        queuePairs = transmitQueues.length;
         capabilities = 0;
         active = false;
         scaling.reset();
         scaling.setHashTypes(ReceiveSideScaling.DEFAULT_HASH_TYPES);
     }
 
-    /** Nobody is there any more: takes its filters out of the switch. */
-    void close() {
-        List.copyOf(filters).forEach(this::removeFilter);
-        forwarding.unplug(number);
+    /** What was negotiated. Bytes: 4 queue pairs, 4 id, 4 capabilities, 1 minor version, 1 whether a driver is there. */
+    byte[] encode() {
+        return ByteBuffer.allocate(SIZE)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(queuePairs)
+                .putInt(id)
+                .putInt(capabilities)
+                .put((byte) minorVersion)
+                .put((byte) (active ? 1 : 0))
+                .array();
+    }
+
+    /** See {@link FunctionState}. */
+    Runnable decode(PartReader in) {
+        int pairs = decodeQueuePairs(in);
+        int name = in.readInt();
+        in.require(name >>> Short.SIZE == 0, "a driver cannot call the function " + name);
+        int granted = in.readInt();
+        int minor = in.readByte();
+        in.require(minor <= Virtchnl.VERSION_MINOR, "version 1." + minor + " was agreed on, and 1.1 is spoken here");
+        boolean driven = in.readBoolean("whether a driver is there");
+        in.require(
+                (granted & ~(driven ? VirtchnlRequests.OFFERED : 0)) == 0,
+                "the driver was granted 0x" + Integer.toHexString(granted) + ", which is not to be had here");
+        return () -> {
+            queuePairs = pairs;
+            id = name;
+            capabilities = granted;
+            minorVersion = minor;
+            active = driven;
+        };
+    }
+
+    /** Decodes the beginning of that: how many queue pairs the function has according to it. */
+    int decodeQueuePairs(PartReader in) {
+        int pairs = in.readInt();
+        in.require(
+                pairs > 0 && pairs <= transmitQueues.length,
+                "there are " + pairs + " queue pairs, and this function has " + transmitQueues.length);
+        return pairs;
     }
 }

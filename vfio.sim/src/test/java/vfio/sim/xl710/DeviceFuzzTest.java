@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.logging.Handler;
@@ -15,6 +18,8 @@ import net.jqwik.api.Property;
 import net.jqwik.api.ShrinkingMode;
 import net.jqwik.api.lifecycle.AfterProperty;
 import net.jqwik.api.lifecycle.BeforeProperty;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.VfioException;
 
 /** Whatever a driver writes, the device neither fails nor hangs, reaches nothing but what is mapped, and can be reset. */
 class DeviceFuzzTest {
@@ -72,6 +77,59 @@ class DeviceFuzzTest {
             byte[] frame = victim.frame(bystander.mac, 200, 77);
             victim.send(frame);
             assertThat(bystander.receive()).isEqualTo(frame);
+        }
+    }
+
+    @Property(tries = 100, shrinking = ShrinkingMode.OFF)
+    void everyStateCanBeMovedAndNoBrokenOneBreaksIt(@ForAll long seed) {
+        Random random = new Random(seed);
+        Adapter adapter = new Adapter("fuzz", 4, 0x0200_0300_0000L, Optional.empty());
+        try (adapter;
+                TestDriver victim = new TestDriver(adapter, 0).probe().open();
+                TestDriver bystander = new TestDriver(adapter, 1).probe().open();
+                TestDriver target = new TestDriver(adapter, 2)) {
+            for (int step = 0; step < STEPS; step++) {
+                disturb(random, victim, bystander);
+            }
+            victim.function.state().freeze();
+            // The disturbance may have put causes there that only the device can.
+            victim.function.read(VfRegister.VFINT_ICR01, 0);
+            Map<String, byte[]> parts = victim.state();
+            target.function.state().freeze();
+            target.function.state().write(parts);
+            FunctionStateTest.assertSame(target.state(), parts);
+            for (int change = 0; change < 30; change++) {
+                writeBroken(random, target, parts);
+            }
+            target.function.state().thaw();
+            for (int step = 0; step < STEPS / 2; step++) {
+                disturb(random, target, bystander);
+            }
+            target.function.hold();
+            assertThat(defects).isEmpty();
+            target.function.reset();
+            target.set(VfRegister.VFGEN_RSTAT, 2);
+            target.probe().open();
+        }
+    }
+
+    /** What is refused changes nothing, what is accepted is what the function is. */
+    private static void writeBroken(Random random, TestDriver target, Map<String, byte[]> parts) {
+        Map<String, byte[]> broken = new HashMap<>(parts);
+        String name = List.copyOf(parts.keySet()).get(random.nextInt(parts.size()));
+        byte[] bytes = parts.get(name).clone();
+        for (int flips = random.nextInt(3); flips >= 0 && bytes.length > 0; flips--) {
+            int at = random.nextInt(bytes.length);
+            bytes[at] = (byte) (random.nextBoolean() ? random.nextInt() : bytes[at] ^ (1 << random.nextInt(8)));
+        }
+        broken.put(name, random.nextInt(8) == 0 ? Arrays.copyOf(bytes, random.nextInt(bytes.length + 9)) : bytes);
+        Map<String, byte[]> before = target.state();
+        try {
+            target.function.state().write(broken);
+            FunctionStateTest.assertSame(target.state(), broken);
+        } catch (VfioException e) {
+            assertThat(e.errno()).isEqualTo(Errno.EINVAL);
+            FunctionStateTest.assertSame(target.state(), before);
         }
     }
 

@@ -3,17 +3,21 @@ package vfio.sim.xl710;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.VfioException;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EngineTest {
     private final AtomicInteger polls = new AtomicInteger();
     private final AtomicInteger work = new AtomicInteger();
     private volatile boolean needsPolling;
+    private volatile boolean held;
     private final Engine engine = new Engine("test engine", this::poll, () -> needsPolling);
 
     @AfterEach
@@ -69,6 +73,41 @@ class EngineTest {
                     throw new IllegalArgumentException("no");
                 }))
                 .hasRootCauseMessage("no");
+    }
+
+    @Test
+    void aQuestionThatIsNotAnsweredInTimeFailsAndIsForgotten() {
+        assertThat(engine.ask(() -> Thread.currentThread().getName())).isEqualTo("test engine");
+        assertThat(engine.<Boolean>ask(() -> engine.ask(() -> true))).isTrue();
+        CountDownLatch go = new CountDownLatch(1);
+        AtomicInteger asked = new AtomicInteger();
+        Thread holdingUp = new Thread(() -> engine.call(() -> await(go)));
+        holdingUp.start();
+        TestDriver.await("hold-up").until(() -> held);
+        assertThatThrownBy(() -> engine.ask(asked::incrementAndGet))
+                .isInstanceOfSatisfying(
+                        VfioException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EIO));
+        go.countDown();
+        assertThat(engine.<Boolean>ask(() -> true)).isTrue();
+        assertThat(asked).hasValue(0);
+    }
+
+    @Test
+    void aRefusalIsToldAsItIs() {
+        VfioException refusal = new VfioException(Errno.EBUSY, "no");
+        assertThatThrownBy(() -> engine.ask(() -> {
+                    throw refusal;
+                }))
+                .isSameAs(refusal);
+    }
+
+    private void await(CountDownLatch latch) {
+        held = true;
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     @Test

@@ -6,15 +6,15 @@ import static vfio.sim.xl710.InterruptControl.ICR01_INTEVENT;
 import static vfio.sim.xl710.InterruptControl.control;
 import static vfio.sim.xl710.InterruptControl.throttle;
 
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import vfio.sim.HeapMemory;
 
 class InterruptControlTest {
     private final HeapMemory registers = new HeapMemory("BAR0", 0x10000);
-    private final List<Integer> fired = new ArrayList<>();
-    private final InterruptControl interrupts = new InterruptControl(registers, fired::add);
+    private final FakeVectors vectors = new FakeVectors();
+    private final List<Integer> fired = vectors.fired;
+    private final InterruptControl interrupts = new InterruptControl(registers, vectors);
 
     @Test
     void registersAreWhereTheDriverExpectsThem() {

@@ -17,9 +17,11 @@ import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionFactory;
+import vfio.pci.api.device.HardwareState;
 import vfio.sim.HeapMemory;
 
 /** As much of a driver as tests of one function need, right at its registers. */
@@ -37,10 +39,10 @@ final class TestDriver implements AutoCloseable {
     private static final long FRAMES = TestGuest.BASE + 0x120000;
     private static final long BUFFERS = TestGuest.BASE + 0x200000;
 
-    final HeapMemory registers = new HeapMemory("BAR0", 0x10000);
+    HeapMemory registers = new HeapMemory("BAR0", 0x10000);
     final TestGuest guest = new TestGuest();
-    final List<Integer> fired = new CopyOnWriteArrayList<>();
-    final VirtualFunction function;
+    List<Integer> fired;
+    VirtualFunction function;
     volatile boolean busMaster = true;
     int vsi;
     long mac;
@@ -54,7 +56,44 @@ final class TestDriver implements AutoCloseable {
 
     TestDriver(Adapter adapter, int number) {
         registers.putInt(VfRegister.VFGEN_RSTAT.offset(), VfRegister.VFGEN_RSTAT.reset());
-        function = adapter.function(number, registers, () -> busMaster, fired::add);
+        FakeVectors vectors = new FakeVectors();
+        fired = vectors.fired;
+        function = adapter.function(number, registers, () -> busMaster, vectors);
+        function.attach(guest);
+    }
+
+    /** The parts of the state of the function. */
+    Map<String, byte[]> state() {
+        HardwareState state = function.state();
+        return state.parts().stream().collect(Collectors.toMap(part -> part, state::read));
+    }
+
+    /**
+     * Moves the function into another one, as a vendor's driver does, together with the guest, which knows nothing of it. Both are
+     * frozen then.
+     *
+     * @param other one that nobody has used
+     */
+    void moveTo(TestDriver other) {
+        function.state().freeze();
+        other.function.state().freeze();
+        for (VfRegister register : VfRegister.values()) {
+            for (int index = 0; register.access() == VfRegister.Access.CONTROL && index < register.count(); index++) {
+                other.function.write(register, index, registers.getInt(register.at(index)));
+            }
+        }
+        for (VfRegister register : VfRegister.values()) {
+            boolean written =
+                    register.access() == VfRegister.Access.STORAGE || register.access() == VfRegister.Access.DOORBELL;
+            for (int index = 0; written && index < register.count(); index++) {
+                other.registers.putInt(register.at(index), registers.getInt(register.at(index)));
+            }
+        }
+        other.function.state().write(state());
+        function.detach();
+        registers = other.registers;
+        fired = other.fired;
+        function = other.function;
         function.attach(guest);
     }
 
@@ -198,6 +237,18 @@ final class TestDriver implements AutoCloseable {
             nextReceive = (nextReceive + 1) % RING;
             return frame;
         }
+    }
+
+    /** Takes the next frame and posts its buffer again. */
+    byte[] take() {
+        int entry = nextReceive;
+        byte[] frame = receive();
+        synchronized (guest) {
+            guest.bytes.putLong(at(RECEIVE) + 32 * entry, BUFFERS + (long) entry * BUFFER);
+            guest.bytes.putLong(at(RECEIVE) + 32 * entry + 8, 0);
+        }
+        set(QRX_TAIL1, entry);
+        return frame;
     }
 
     List<byte[]> receive(int count) {

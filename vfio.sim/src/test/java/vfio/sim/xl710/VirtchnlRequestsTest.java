@@ -206,7 +206,7 @@ class VirtchnlRequestsTest {
     @Test
     void thereIsRoomForSoManyAddressesOnly() {
         driver.probe();
-        long[] many = IntStream.range(0, Vsi.FILTERS_MAXIMUM)
+        long[] many = IntStream.range(0, AddressFilters.MAXIMUM)
                 .mapToLong(number -> 0x0200_0000_0000L + number)
                 .toArray();
         assertThat(driver.ask(10, driver.addresses(many)).status()).isEqualTo(Virtchnl.STATUS_ERR_NO_MEMORY);
