@@ -1,10 +1,13 @@
 package mediate.i40e;
 
+import java.lang.System.Logger.Level;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 import migration.region.DynamicTrapRegion;
+import migration.region.Migration;
+import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.SparseArea;
@@ -30,6 +33,7 @@ final class VirtualFunctionMediation implements Mediation {
 
     private final DynamicTrapRegion trapRegion;
     private final Tracking tracking;
+    private final Optional<Migration> migration;
     private final LongAdder reads = new LongAdder();
     private final LongAdder writes = new LongAdder();
 
@@ -37,6 +41,13 @@ final class VirtualFunctionMediation implements Mediation {
     VirtualFunctionMediation(MediationContext context, VirtualFunctionState before) {
         trapRegion = DynamicTrapRegion.add(context);
         tracking = new Tracking(context, before);
+        migration = context.hardwareState().map(hardware -> FunctionMigration.of(context, hardware));
+        if (migration.isEmpty()) {
+            context.logger()
+                    .log(
+                            Level.INFO,
+                            "cannot be moved: nobody here knows the part of its state that its registers do not show");
+        }
         reads.add(before.reads());
         writes.add(before.writes());
         tracking.restore(before.tracking());
@@ -80,6 +91,16 @@ final class VirtualFunctionMediation implements Mediation {
     }
 
     @Override
+    public Optional<Migratable> migration(String user) {
+        return migration.map(known -> known.as(user));
+    }
+
+    @Override
+    public void reset() {
+        migration.ifPresent(Migration::reset);
+    }
+
+    @Override
     public void track(boolean wanted) {
         tracking.request(wanted);
     }
@@ -92,11 +113,18 @@ final class VirtualFunctionMediation implements Mediation {
     @Override
     public Map<String, Long> counters() {
         return Map.of(
-                "bar0.reads.trapped", reads.sum(),
-                "bar0.writes.trapped", writes.sum(),
-                "tracking.requested", tracking.requested() ? 1L : 0L,
-                "tracking.in.force", tracking.inForce() ? 1L : 0L,
-                "tracking.tail.writes", tracking.tailWrites());
+                "migration.possible",
+                migration.isPresent() ? 1L : 0L,
+                "bar0.reads.trapped",
+                reads.sum(),
+                "bar0.writes.trapped",
+                writes.sum(),
+                "tracking.requested",
+                tracking.requested() ? 1L : 0L,
+                "tracking.in.force",
+                tracking.inForce() ? 1L : 0L,
+                "tracking.tail.writes",
+                tracking.tailWrites());
     }
 
     @Override

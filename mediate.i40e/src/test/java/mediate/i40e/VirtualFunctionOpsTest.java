@@ -68,6 +68,7 @@ class VirtualFunctionOpsTest {
 
         assertThat(((Decision.Accepted) decision).mediation().counters())
                 .containsOnly(
+                        entry("migration.possible", 0L),
                         entry("bar0.reads.trapped", 5L),
                         entry("bar0.writes.trapped", 6L),
                         entry("tracking.requested", 1L),

@@ -1,0 +1,66 @@
+package mediate.i40e;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.HardwareState;
+import vfio.pci.api.device.VfioException;
+
+/** What the host knows of a function: some parts, of which those that begin with 0xff are wrong. */
+final class FakeHardwareState implements HardwareState {
+    final Map<String, byte[]> parts = new TreeMap<>();
+    final List<String> calls = new ArrayList<>();
+    boolean frozen;
+
+    FakeHardwareState with(String part, byte... content) {
+        parts.put(part, content);
+        return this;
+    }
+
+    @Override
+    public void freeze() {
+        frozen = true;
+        calls.add("freeze");
+    }
+
+    @Override
+    public void thaw() {
+        frozen = false;
+        calls.add("thaw");
+    }
+
+    @Override
+    public Set<String> parts() {
+        return parts.keySet();
+    }
+
+    @Override
+    public byte[] read(String part) {
+        return parts.get(part).clone();
+    }
+
+    @Override
+    public void check(Map<String, byte[]> wanted) {
+        if (!wanted.keySet().equals(parts.keySet())) {
+            throw new VfioException(Errno.EINVAL, "other parts");
+        }
+        wanted.forEach((part, content) -> {
+            if (content.length == 0 || content[0] == (byte) 0xff) {
+                throw new VfioException(Errno.EINVAL, part + " cannot be");
+            }
+        });
+    }
+
+    @Override
+    public void write(Map<String, byte[]> wanted) {
+        check(wanted);
+        if (!frozen) {
+            throw new VfioException(Errno.EBUSY, "not frozen");
+        }
+        calls.add("write");
+        parts.putAll(wanted);
+    }
+}
