@@ -2,11 +2,15 @@ package mediate.i40e;
 
 import java.util.List;
 import java.util.Set;
+import migration.region.DirtyBitmap;
 import migration.region.Migration;
 import migration.region.SavedState;
 import migration.region.SavedState.Origin;
 import migration.region.SavedState.Section;
+import org.jspecify.annotations.Nullable;
+import vfio.pci.api.device.DmaRange;
 import vfio.pci.api.device.HardwareState;
+import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.mediate.MediationContext;
 
@@ -14,23 +18,45 @@ import vfio.pci.api.mediate.MediationContext;
 final class FunctionMigration implements Migration.Device {
     private static final String DRIVER = "i40e";
 
+    private final MediationContext context;
     private final HardwareState hardware;
+    private final Settings settings;
+    private final Tracking tracking;
+    private final TrackingLog log;
     private final FunctionState state;
+    private volatile @Nullable Logged logged;
 
-    private FunctionMigration(MediationContext context, HardwareState hardware) {
+    /**
+     * What is being logged.
+     *
+     * @param pageSize as it was asked for
+     * @param ranges as they were asked for
+     */
+    record Logged(long pageSize, List<DmaRange> ranges, Tracker tracker) {}
+
+    FunctionMigration(
+            MediationContext context, HardwareState hardware, Settings settings, Tracking tracking, TrackingLog log) {
+        this.context = context;
         this.hardware = hardware;
+        this.settings = settings;
+        this.tracking = tracking;
+        this.log = log;
         state = new FunctionState(context.hardware(), hardware);
     }
 
-    /** The migration of a function of which the host knows what its registers do not show. */
-    static Migration of(MediationContext context, HardwareState hardware) {
+    /** The migration of this function. */
+    Migration migration() {
         Origin origin = new Origin(context.device().ids(), DRIVER, FunctionState.SCHEMA, RegionInfo.PAGE_SIZE);
-        return new Migration(origin, false, new FunctionMigration(context, hardware));
+        return new Migration(origin, hardware.parts().contains(QueuePair.PART), this);
     }
 
     @Override
     public void stop() {
         hardware.freeze();
+        Logged current = logged;
+        if (current != null) {
+            current.tracker.stop();
+        }
     }
 
     @Override
@@ -51,5 +77,85 @@ final class FunctionMigration implements Migration.Device {
     @Override
     public void load(SavedState saved) {
         state.load(saved);
+    }
+
+    @Override
+    public DirtyBitmap track(long pageSize, List<DmaRange> ranges) {
+        DirtyPages dirty = new DirtyPages(context, pageSize, ranges, log.marked());
+        boolean traps = settings.tracking() == Settings.Tracking.TAILS;
+        if (traps) {
+            tracking.requireTrap();
+        } else {
+            context.relayInterrupts(true);
+        }
+        Tracker tracker = settings.tracking().tracker(context, hardware, settings.rules(), dirty, log);
+        logged = new Logged(pageSize, ranges, tracker);
+        tracker.start();
+        if (traps && !tracking.isTrapped()) {
+            tracker.lose(Tracking.LOST);
+        }
+        return tracker.bitmap();
+    }
+
+    @Override
+    public void sync() {
+        Logged current = logged;
+        if (current != null) {
+            current.tracker.sync();
+        }
+    }
+
+    @Override
+    public void untrack() {
+        logged = null;
+        if (settings.tracking() == Settings.Tracking.TAILS) {
+            tracking.releaseTrap();
+        } else {
+            context.relayInterrupts(false);
+        }
+    }
+
+    /** What is being logged; null if nothing is. */
+    @Nullable
+    Logged logged() {
+        return logged;
+    }
+
+    /** How many buffers are known that the device may write. */
+    long outstanding() {
+        Logged current = logged;
+        return current == null ? 0 : current.tracker.outstanding();
+    }
+
+    /** BAR0 is about to be written. */
+    void write(RegionAccess access) {
+        Logged current = logged;
+        if (current != null) {
+            current.tracker.write(access);
+        }
+    }
+
+    /** The client is about to hear of an interrupt. */
+    void interrupt(int vector) {
+        Logged current = logged;
+        if (current != null) {
+            current.tracker.interrupt(vector);
+        }
+    }
+
+    /** The function is reset. */
+    void reset() {
+        Logged current = logged;
+        if (current != null) {
+            current.tracker.reset();
+        }
+    }
+
+    /** Accesses to the tails may reach the device unseen. */
+    void trapLost() {
+        Logged current = logged;
+        if (current != null && settings.tracking() == Settings.Tracking.TAILS) {
+            current.tracker.lose(Tracking.LOST);
+        }
     }
 }

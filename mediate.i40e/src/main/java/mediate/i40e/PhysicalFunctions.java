@@ -11,6 +11,9 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.metatype.annotations.AttributeDefinition;
+import org.osgi.service.metatype.annotations.Designate;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 import vfio.pci.api.mediate.MediateOps;
 import vfio.pci.api.pci.PciDevice;
 
@@ -18,19 +21,46 @@ import vfio.pci.api.pci.PciDevice;
  * The probe and remove of the driver: for each XL710 physical function that is present, one offer to mediate its virtual
  * functions, for as long as it is present.
  */
-@Component(service = {})
+@Component(
+        service = {},
+        configurationPid = "mediate.i40e")
+@Designate(ocd = PhysicalFunctions.Configuration.class)
 public final class PhysicalFunctions {
     /** Device ids of the XL710 family, as listed by the Linux i40e driver. */
     private static final Set<Integer> DEVICE_IDS = Set.of(
             0x1572, 0x1574, 0x1580, 0x1581, 0x1583, 0x1584, 0x1585, 0x1586, 0x1587, 0x1588, 0x1589, 0x158a, 0x158b);
 
+    /** Configuration of {@code mediate.i40e}. */
+    @ObjectClassDefinition(name = "XL710 VF mediation")
+    @interface Configuration {
+        /** How it is found out which memory a function writes. */
+        @AttributeDefinition(
+                name = "Dirty tracking",
+                description = "tails: the tails of queues are trapped; interrupts: the client's interrupts are relayed")
+        String dirty_tracking() default "tails";
+
+        /** The migration region that clients see. */
+        @AttributeDefinition(name = "Migration region", description = "none, linux-5.8 or proposal-2019")
+        String migration_region() default "none";
+
+        /** Names of {@link TrackingRule}s that trackers leave out, for tests of tests: memory is lost then. */
+        @AttributeDefinition(name = "Skipped rules", description = "for tests only: dirty pages get lost")
+        String[] tracking_rules_skipped() default {};
+    }
+
     private final BundleContext context;
+    private final Settings settings;
     private final Map<PciDevice, ServiceRegistration<MediateOps>> offers = new ConcurrentHashMap<>();
 
-    /** Functions are added by {@link #addFunction}. */
+    /**
+     * Functions are added by {@link #addFunction}.
+     *
+     * @throws IllegalArgumentException if the configuration says what cannot be
+     */
     @Activate
-    public PhysicalFunctions(BundleContext context) {
+    public PhysicalFunctions(BundleContext context, Configuration configuration) {
         this.context = context;
+        settings = Settings.of(configuration);
     }
 
     @Reference(
@@ -48,7 +78,7 @@ public final class PhysicalFunctions {
                 function,
                 context.registerService(
                         MediateOps.class,
-                        new VirtualFunctionOps(function.address()),
+                        new VirtualFunctionOps(function.address(), settings),
                         FrameworkUtil.asDictionary(properties)));
     }
 

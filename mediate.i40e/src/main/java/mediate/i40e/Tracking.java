@@ -2,15 +2,20 @@ package mediate.i40e;
 
 import java.lang.System.Logger.Level;
 import java.util.concurrent.atomic.LongAdder;
+import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.mediate.MediationContext;
 
 /**
- * Watches the tails of receive queues, which tell what memory the device will write. Complete only while it is in force: while
- * it is requested and the client reaches the tails through nothing but us.
+ * Has the tails of receive queues trapped, which tell what memory the device will write: for the administrator, who has them
+ * counted, and for whoever has logged what the device writes. In force only while the client reaches the tails through nothing but
+ * us.
  */
 final class Tracking {
+    /** Why a tracker does not know any more what has been written. */
+    static final String LOST = "the tails of queues may be reached unseen";
+
     /** QRX_TAIL1 of 16 queues, at the start of {@link VirtualFunctionMediation#RX_TAIL_PAGE}. */
     private static final long RX_TAILS_END = VirtualFunctionMediation.RX_TAIL_PAGE + 16 * Integer.BYTES;
 
@@ -20,6 +25,7 @@ final class Tracking {
     private final MediationContext context;
     private final LongAdder tailWrites = new LongAdder();
     private volatile boolean requested;
+    private volatile boolean logging;
     private volatile boolean trapped;
 
     Tracking(MediationContext context, VirtualFunctionState before) {
@@ -42,8 +48,36 @@ final class Tracking {
             requested = true;
         } else {
             requested = false;
+            if (!logging) {
+                context.trap(false);
+            }
+        }
+    }
+
+    /**
+     * The tails have to be trapped because what the device writes is logged.
+     *
+     * @throws VfioException EAGAIN if they are not yet; the request to trap stays
+     */
+    void requireTrap() {
+        trapped = context.trap(true) || trapped;
+        logging = true;
+        if (!trapped) {
+            throw new VfioException(
+                    Errno.EAGAIN, "the client has to confirm that it has unmapped the tails of queues; ask again then");
+        }
+    }
+
+    /** Nobody logs what the device writes any more. */
+    void releaseTrap() {
+        logging = false;
+        if (!requested) {
             context.trap(false);
         }
+    }
+
+    boolean isTrapped() {
+        return trapped;
     }
 
     /** Goes on as the mediation before this one. That trapping is refused meanwhile shows as tracking that is not in force. */

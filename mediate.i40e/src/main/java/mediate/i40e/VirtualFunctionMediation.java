@@ -14,13 +14,15 @@ import vfio.pci.api.device.SparseArea;
 import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.Mediation;
 import vfio.pci.api.mediate.MediationContext;
+import vfio.pci.api.pci.PciInterrupt;
 import vfio.pci.api.pci.PciRegion;
 
 /**
- * One virtual function in use: offers BAR0 in the five areas of the 2019 proposal and counts what is trapped.
+ * One virtual function in use: offers BAR0 in five areas, as the 2019 proposal did, counts what is trapped, and can be moved.
  *
- * <p>Areas that hold receive-queue tails and the admin receive queue's tail are disablable, because tracking has to see those
- * registers. The proposal let the third area run into the fourth; here it ends where that begins.
+ * <p>Areas that hold receive-queue tails and the admin queues are disablable, because tracking has to see those registers. In the
+ * proposal the fourth area was the page of the admin receive queue's tail alone; but messages to the host, which enable queues, are announced
+ * on the page behind it.
  */
 final class VirtualFunctionMediation implements Mediation {
     /** QRX_TAIL1, 4 bytes for each of 16 queues, and VFINT_ITRN1 on the same page. */
@@ -29,19 +31,28 @@ final class VirtualFunctionMediation implements Mediation {
     /** VF_ARQT1. */
     static final long ARQ_TAIL_PAGE = 0x7000;
 
+    /** Registers of the admin queues, up to VF_ATQT1. */
+    private static final long ADMIN_PAGES = 0x6000;
+
+    private static final long ADMIN_END = 0x9000;
     private static final long PAGE = RegionInfo.PAGE_SIZE;
 
     private final DynamicTrapRegion trapRegion;
     private final Tracking tracking;
+    private final TrackingLog log;
+    private final Optional<FunctionMigration> function;
     private final Optional<Migration> migration;
     private final LongAdder reads = new LongAdder();
     private final LongAdder writes = new LongAdder();
 
     /** Adds its region to the device. */
-    VirtualFunctionMediation(MediationContext context, VirtualFunctionState before) {
+    VirtualFunctionMediation(MediationContext context, Settings settings, VirtualFunctionState before) {
         trapRegion = DynamicTrapRegion.add(context);
         tracking = new Tracking(context, before);
-        migration = context.hardwareState().map(hardware -> FunctionMigration.of(context, hardware));
+        log = new TrackingLog(context.logger());
+        function = context.hardwareState()
+                .map(hardware -> new FunctionMigration(context, hardware, settings, tracking, log));
+        migration = function.map(FunctionMigration::migration);
         if (migration.isEmpty()) {
             context.logger()
                     .log(
@@ -55,16 +66,15 @@ final class VirtualFunctionMediation implements Mediation {
 
     @Override
     public RegionInfo regionInfo(RegionInfo hardware) {
-        if (hardware.index() != PciRegion.BAR0 || hardware.size() <= ARQ_TAIL_PAGE + PAGE) {
+        if (hardware.index() != PciRegion.BAR0 || hardware.size() <= ADMIN_END) {
             return hardware;
         }
-        long behind = ARQ_TAIL_PAGE + PAGE;
         return hardware.withAreas(List.of(
                 SparseArea.direct(0, RX_TAIL_PAGE),
                 SparseArea.disablable(RX_TAIL_PAGE, PAGE),
-                SparseArea.direct(RX_TAIL_PAGE + PAGE, ARQ_TAIL_PAGE - RX_TAIL_PAGE - PAGE),
-                SparseArea.disablable(ARQ_TAIL_PAGE, PAGE),
-                SparseArea.direct(behind, hardware.size() - behind)));
+                SparseArea.direct(RX_TAIL_PAGE + PAGE, ADMIN_PAGES - RX_TAIL_PAGE - PAGE),
+                SparseArea.disablable(ADMIN_PAGES, ADMIN_END - ADMIN_PAGES),
+                SparseArea.direct(ADMIN_END, hardware.size() - ADMIN_END)));
     }
 
     @Override
@@ -86,6 +96,7 @@ final class VirtualFunctionMediation implements Mediation {
         if (access.region() == PciRegion.BAR0) {
             writes.increment();
             tracking.write(access);
+            function.ifPresent(known -> known.write(access));
         }
         return Result.PASS_THROUGH;
     }
@@ -97,7 +108,15 @@ final class VirtualFunctionMediation implements Mediation {
 
     @Override
     public void reset() {
+        function.ifPresent(FunctionMigration::reset);
         migration.ifPresent(Migration::reset);
+    }
+
+    @Override
+    public void interrupt(int index, int vector) {
+        if (index == PciInterrupt.MSIX) {
+            function.ifPresent(known -> known.interrupt(vector));
+        }
     }
 
     @Override
@@ -108,23 +127,24 @@ final class VirtualFunctionMediation implements Mediation {
     @Override
     public void trapChanged(boolean trapped) {
         tracking.trapChanged(trapped);
+        if (!trapped) {
+            function.ifPresent(FunctionMigration::trapLost);
+        }
     }
 
     @Override
     public Map<String, Long> counters() {
         return Map.of(
-                "migration.possible",
-                migration.isPresent() ? 1L : 0L,
-                "bar0.reads.trapped",
-                reads.sum(),
-                "bar0.writes.trapped",
-                writes.sum(),
-                "tracking.requested",
-                tracking.requested() ? 1L : 0L,
-                "tracking.in.force",
-                tracking.inForce() ? 1L : 0L,
-                "tracking.tail.writes",
-                tracking.tailWrites());
+                "bar0.reads.trapped", reads.sum(),
+                "bar0.writes.trapped", writes.sum(),
+                "migration.possible", migration.isPresent() ? 1L : 0L,
+                "tracking.requested", tracking.requested() ? 1L : 0L,
+                "tracking.in.force", tracking.inForce() ? 1L : 0L,
+                "tracking.tail.writes", tracking.tailWrites(),
+                "tracking.pages.marked", log.marked().sum(),
+                "tracking.doubts", log.doubts(),
+                "tracking.outstanding",
+                        function.map(FunctionMigration::outstanding).orElse(0L));
     }
 
     @Override

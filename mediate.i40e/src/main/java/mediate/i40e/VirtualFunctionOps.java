@@ -18,9 +18,11 @@ import vfio.pci.api.pci.PciDevice;
         device = {"154c", "1571"})
 final class VirtualFunctionOps implements MediateOps {
     private final PciAddress physicalFunction;
+    private final Settings settings;
 
-    VirtualFunctionOps(PciAddress physicalFunction) {
+    VirtualFunctionOps(PciAddress physicalFunction, Settings settings) {
         this.physicalFunction = physicalFunction;
+        this.settings = settings;
     }
 
     @Override
@@ -40,6 +42,6 @@ final class VirtualFunctionOps implements MediateOps {
             return Decision.decline(objection.get());
         }
         VirtualFunctionState before = left.map(VirtualFunctionState::decode).orElse(VirtualFunctionState.NEW);
-        return Decision.accept(new VirtualFunctionMediation(context, before));
+        return Decision.accept(new VirtualFunctionMediation(context, settings, before));
     }
 }

@@ -63,7 +63,7 @@ class FunctionMigrationTest {
     }
 
     private static MediatedDevice open(FakeDevice device) {
-        return device.mediatedBy(new VirtualFunctionOps(PciAddress.parse(PARENT)));
+        return device.mediatedBy(new VirtualFunctionOps(PciAddress.parse(PARENT), Settings.DEFAULT));
     }
 
     static byte[] save(FakeDevice device) {

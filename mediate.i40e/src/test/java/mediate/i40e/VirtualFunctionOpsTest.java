@@ -20,7 +20,7 @@ class VirtualFunctionOpsTest {
     private static final PciAddress PARENT = PciAddress.parse("0000:03:00.0");
     private static final PciAddress OTHER_PARENT = PciAddress.parse("0000:04:00.0");
 
-    private final VirtualFunctionOps ops = new VirtualFunctionOps(PARENT);
+    private final VirtualFunctionOps ops = new VirtualFunctionOps(PARENT, Settings.DEFAULT);
 
     @Test
     void acceptsEachVfOfItsPfWithAMediationOfItsOwn() {
@@ -69,6 +69,9 @@ class VirtualFunctionOpsTest {
         assertThat(((Decision.Accepted) decision).mediation().counters())
                 .containsOnly(
                         entry("migration.possible", 0L),
+                        entry("tracking.pages.marked", 0L),
+                        entry("tracking.doubts", 0L),
+                        entry("tracking.outstanding", 0L),
                         entry("bar0.reads.trapped", 5L),
                         entry("bar0.writes.trapped", 6L),
                         entry("tracking.requested", 1L),

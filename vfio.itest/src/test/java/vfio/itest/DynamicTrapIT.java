@@ -145,7 +145,7 @@ public class DynamicTrapIT extends InFramework {
                     .isEqualTo(1));
 
             assertThat(device(VF).counters()).contains(entry("tracking.requested", 1L), entry("tracking.in.force", 0L));
-            assertThat(client.regionInfo(PciRegion.BAR0).areas()).hasSize(5);
+            assertThat(client.regionInfo(PciRegion.BAR0).areas()).hasSize(4);
         }
     }
 

@@ -157,7 +157,7 @@ public class PhysicalFunctionIT extends InFramework {
         assertThat(areas)
                 .contains(SparseArea.direct(0, 0x2000))
                 .contains(SparseArea.disablable(0x2000, 0x1000))
-                .contains(SparseArea.disablable(0x7000, 0x1000));
+                .contains(SparseArea.disablable(0x6000, 0x2000));
         assertThat(areas)
                 .as("what the hardware traps stays trapped")
                 .noneMatch(area -> area.offset() <= RSTAT && RSTAT < area.end());

@@ -1,0 +1,82 @@
+package mediate.i40e;
+
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
+import migration.region.MigrationRegion;
+import vfio.pci.api.device.HardwareState;
+import vfio.pci.api.mediate.MediationContext;
+
+/**
+ * What is configured.
+ *
+ * @param tracking how it is found out what the device writes
+ * @param region the region that shows migration to clients of old, if any
+ * @param rules what trackers do; all but for tests of tests
+ */
+record Settings(Tracking tracking, Optional<MigrationRegion.Layout> region, Set<TrackingRule> rules) {
+    static final Settings DEFAULT = new Settings(Tracking.TAILS, Optional.empty(), EnumSet.allOf(TrackingRule.class));
+
+    /** How it is found out what the device writes. */
+    enum Tracking {
+        TAILS {
+            @Override
+            Tracker tracker(
+                    MediationContext context,
+                    HardwareState hardware,
+                    Set<TrackingRule> rules,
+                    DirtyPages dirty,
+                    TrackingLog log) {
+                return new TailTracker(context, hardware, rules, dirty, log);
+            }
+        },
+        INTERRUPTS {
+            @Override
+            Tracker tracker(
+                    MediationContext context,
+                    HardwareState hardware,
+                    Set<TrackingRule> rules,
+                    DirtyPages dirty,
+                    TrackingLog log) {
+                return new InterruptTracker(context, hardware, rules, dirty, log);
+            }
+        };
+
+        abstract Tracker tracker(
+                MediationContext context,
+                HardwareState hardware,
+                Set<TrackingRule> rules,
+                DirtyPages dirty,
+                TrackingLog log);
+    }
+
+    /**
+     * Reads a configuration.
+     *
+     * @throws IllegalArgumentException with a sentence that names the property
+     */
+    static Settings of(PhysicalFunctions.Configuration configuration) {
+        Set<TrackingRule> rules = EnumSet.allOf(TrackingRule.class);
+        for (String rule : configuration.tracking_rules_skipped()) {
+            rules.remove(choice(TrackingRule.class, "tracking.rules.skipped", rule));
+        }
+        String region = configuration.migration_region();
+        return new Settings(
+                choice(Tracking.class, "dirty.tracking", configuration.dirty_tracking()),
+                region.equals("none")
+                        ? Optional.empty()
+                        : Optional.of(choice(MigrationRegion.Layout.class, "migration.region", region)),
+                Collections.unmodifiableSet(rules));
+    }
+
+    private static <E extends Enum<E>> E choice(Class<E> type, String property, String value) {
+        for (E constant : type.getEnumConstants()) {
+            if (constant.name().equals(value.toUpperCase(Locale.ROOT).replaceAll("[-.]", "_"))) {
+                return constant;
+            }
+        }
+        throw new IllegalArgumentException(property + " of mediate.i40e cannot be '" + value + "'");
+    }
+}
