@@ -1,6 +1,7 @@
 package mediate.i40e;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import migration.region.DirtyBitmap;
 import migration.region.Migration;
@@ -10,6 +11,7 @@ import migration.region.SavedState.Section;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaRange;
 import vfio.pci.api.device.HardwareState;
+import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.mediate.MediationContext;
@@ -25,6 +27,10 @@ final class FunctionMigration implements Migration.Device {
     private final TrackingLog log;
     private final FunctionState state;
     private volatile @Nullable Logged logged;
+    private volatile @Nullable FunctionReset resetBit;
+
+    /** Whether logging goes on that began before this driver. */
+    private boolean resumes;
 
     /**
      * What is being logged.
@@ -84,7 +90,7 @@ final class FunctionMigration implements Migration.Device {
         DirtyPages dirty = new DirtyPages(context, pageSize, ranges, log.marked());
         boolean traps = settings.tracking() == Settings.Tracking.TAILS;
         if (traps) {
-            tracking.requireTrap();
+            tracking.requireTrap(resumes);
         } else {
             context.relayInterrupts(true);
         }
@@ -115,10 +121,34 @@ final class FunctionMigration implements Migration.Device {
         }
     }
 
-    /** What is being logged; null if nothing is. */
-    @Nullable
-    Logged logged() {
-        return logged;
+    /** What is being logged, for a successor; empty if nothing is. */
+    Optional<VirtualFunctionState.Logged> logged(String user) {
+        return Optional.ofNullable(logged)
+                .map(current -> new VirtualFunctionState.Logged(user, current.pageSize, current.ranges));
+    }
+
+    /** Goes on logging, with all marked, since nobody knows what was written meanwhile. */
+    void resumeLogging(Migratable hands, VirtualFunctionState.Logged before) {
+        resumes = true;
+        try {
+            hands.startLogging(before.pageSize(), before.ranges());
+        } finally {
+            resumes = false;
+        }
+        Logged current = logged;
+        if (current != null) {
+            current.tracker.bitmap().markAll();
+        }
+    }
+
+    /** Whether a write of the configuration space resets the function. */
+    boolean isResetBy(RegionAccess access) {
+        FunctionReset bit = resetBit;
+        if (bit == null) {
+            bit = FunctionReset.of(state.space());
+            resetBit = bit;
+        }
+        return bit.isRequestedBy(access);
     }
 
     /** How many buffers are known that the device may write. */

@@ -102,7 +102,8 @@ final class FunctionState {
         hardware.write(parts);
     }
 
-    private byte[] space() {
+    /** The configuration space as it is. */
+    byte[] space() {
         return config.getInts(0, (int) config.size());
     }
 

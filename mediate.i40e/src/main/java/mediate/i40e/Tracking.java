@@ -57,12 +57,13 @@ final class Tracking {
     /**
      * The tails have to be trapped because what the device writes is logged.
      *
+     * @param anyway whether that begins even if they are not
      * @throws VfioException EAGAIN if they are not yet; the request to trap stays
      */
-    void requireTrap() {
+    void requireTrap(boolean anyway) {
         trapped = context.trap(true) || trapped;
         logging = true;
-        if (!trapped) {
+        if (!trapped && !anyway) {
             throw new VfioException(
                     Errno.EAGAIN, "the client has to confirm that it has unmapped the tails of queues; ask again then");
         }

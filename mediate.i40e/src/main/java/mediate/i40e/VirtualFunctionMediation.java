@@ -7,10 +7,13 @@ import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 import migration.region.DynamicTrapRegion;
 import migration.region.Migration;
+import migration.region.MigrationRegion;
 import vfio.pci.api.device.Migratable;
+import vfio.pci.api.device.MigrationState;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.SparseArea;
+import vfio.pci.api.device.VfioException;
 import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.Mediation;
 import vfio.pci.api.mediate.MediationContext;
@@ -42,6 +45,7 @@ final class VirtualFunctionMediation implements Mediation {
     private final TrackingLog log;
     private final Optional<FunctionMigration> function;
     private final Optional<Migration> migration;
+    private final Optional<MigrationRegion> migrationRegion;
     private final LongAdder reads = new LongAdder();
     private final LongAdder writes = new LongAdder();
 
@@ -59,9 +63,12 @@ final class VirtualFunctionMediation implements Mediation {
                             Level.INFO,
                             "cannot be moved: nobody here knows the part of its state that its registers do not show");
         }
+        migrationRegion = settings.region()
+                .flatMap(layout -> migration.map(known -> MigrationRegion.add(context, known, layout)));
         reads.add(before.reads());
         writes.add(before.writes());
         tracking.restore(before.tracking());
+        restore(context, before);
     }
 
     @Override
@@ -84,6 +91,9 @@ final class VirtualFunctionMediation implements Mediation {
         }
         if (access.region() == PciRegion.BAR0) {
             reads.increment();
+        } else if (migrationRegion.isPresent()
+                && access.region() == migrationRegion.get().index()) {
+            return migrationRegion.get().read(access);
         }
         return Result.PASS_THROUGH;
     }
@@ -97,6 +107,11 @@ final class VirtualFunctionMediation implements Mediation {
             writes.increment();
             tracking.write(access);
             function.ifPresent(known -> known.write(access));
+        } else if (access.region() == PciRegion.CONFIG) {
+            function.filter(known -> known.isResetBy(access)).ifPresent(known -> resetByRegister());
+        } else if (migrationRegion.isPresent()
+                && access.region() == migrationRegion.get().index()) {
+            return migrationRegion.get().write(access);
         }
         return Result.PASS_THROUGH;
     }
@@ -149,8 +164,51 @@ final class VirtualFunctionMediation implements Mediation {
 
     @Override
     public Optional<HandOverState> suspend() {
-        return Optional.of(
-                new VirtualFunctionState(reads.sum(), writes.sum(), tracking.tailWrites(), tracking.requested())
-                        .encode());
+        return Optional.of(new VirtualFunctionState(
+                        reads.sum(),
+                        writes.sum(),
+                        tracking.tailWrites(),
+                        tracking.requested(),
+                        migration.filter(known -> !runs(known)).isPresent(),
+                        migration
+                                .flatMap(Migration::logger)
+                                .flatMap(user -> function.flatMap(known -> known.logged(user))))
+                .encode());
+    }
+
+    /** Goes on where the mediation before this one was. What that had noted is lost, so all counts as written. */
+    private void restore(MediationContext context, VirtualFunctionState before) {
+        migration.ifPresent(known -> {
+            if (before.stopped()) {
+                known.fail();
+                context.logger()
+                        .log(
+                                Level.WARNING,
+                                "the driver was replaced while the device was stopped for migration: its state is lost,"
+                                        + " and it stays stopped until it is reset");
+            }
+        });
+        before.logged()
+                .ifPresent(logged -> function.ifPresent(known -> {
+                    try {
+                        known.resumeLogging(migration.orElseThrow().as(logged.user()), logged);
+                    } catch (VfioException e) {
+                        context.logger()
+                                .log(
+                                        Level.WARNING,
+                                        "what the device writes is not logged any more: {0}",
+                                        e.getMessage());
+                    }
+                }));
+    }
+
+    /** A device that was stopped runs after a reset; one that runs is still logged. */
+    private void resetByRegister() {
+        function.ifPresent(FunctionMigration::reset);
+        migration.filter(known -> !runs(known)).ifPresent(Migration::reset);
+    }
+
+    private static boolean runs(Migration migration) {
+        return migration.state() == MigrationState.RUNNING || migration.state() == MigrationState.PRE_COPY;
     }
 }

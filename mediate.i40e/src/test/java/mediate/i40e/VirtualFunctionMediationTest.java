@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.entry;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Optional;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -217,23 +218,22 @@ class VirtualFunctionMediationTest {
         HandOverState state = mediation.suspend().orElseThrow();
 
         assertThat(state.schema()).isEqualTo("i40e");
-        assertThat(state.version()).isEqualTo(1);
+        assertThat(state.version()).isEqualTo(2);
         assertThat(VirtualFunctionState.objection(state)).isEmpty();
-        assertThat(VirtualFunctionState.decode(state)).isEqualTo(new VirtualFunctionState(1, 2, 1, true));
+        assertThat(VirtualFunctionState.decode(state)).isEqualTo(state(1, 2, 1, true));
     }
 
     /** The format is a contract between versions of this bundle. */
     @Test
     void theStateLooksLikeThis() {
-        assertThat(new VirtualFunctionState(1, 0x0203, 4, true).encode().data())
-                .containsExactly(1, 0, 0, 0, 0, 0, 0, 0, 3, 2, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1);
+        assertThat(state(1, 0x0203, 4, true).encode().data())
+                .containsExactly(1, 0, 0, 0, 0, 0, 0, 0, 3, 2, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0);
     }
 
     @Test
     void goesOnTrackingAsItsPredecessorDid() {
         FakeContext next = new FakeContext();
-        VirtualFunctionMediation successor =
-                new VirtualFunctionMediation(next, Settings.DEFAULT, new VirtualFunctionState(1, 2, 1, true));
+        VirtualFunctionMediation successor = new VirtualFunctionMediation(next, Settings.DEFAULT, state(1, 2, 1, true));
         assertThat(next.asked).containsExactly(true);
 
         successor.write(access(PciRegion.BAR0, 0x2000, 4));
@@ -255,7 +255,7 @@ class VirtualFunctionMediationTest {
     @Test
     void asksForNothingIfItsPredecessorDidNotTrack() {
         FakeContext next = new FakeContext();
-        new VirtualFunctionMediation(next, Settings.DEFAULT, new VirtualFunctionState(1, 2, 1, false));
+        new VirtualFunctionMediation(next, Settings.DEFAULT, state(1, 2, 1, false));
 
         assertThat(next.asked).isEmpty();
     }
@@ -264,11 +264,14 @@ class VirtualFunctionMediationTest {
     void takesOverAlthoughTrappingIsRefusedNow() {
         FakeContext next = new FakeContext();
         next.refusing = true;
-        VirtualFunctionMediation successor =
-                new VirtualFunctionMediation(next, Settings.DEFAULT, new VirtualFunctionState(1, 2, 1, true));
+        VirtualFunctionMediation successor = new VirtualFunctionMediation(next, Settings.DEFAULT, state(1, 2, 1, true));
 
         assertThat(successor.counters()).contains(entry("tracking.requested", 1L), entry("tracking.in.force", 0L));
         assertThat(next.logged).last().asString().contains("refused by a test");
+    }
+
+    private static VirtualFunctionState state(long reads, long writes, long tailWrites, boolean tracking) {
+        return new VirtualFunctionState(reads, writes, tailWrites, tracking, false, Optional.empty());
     }
 
     private void assertTracking(long requested, long inForce) {

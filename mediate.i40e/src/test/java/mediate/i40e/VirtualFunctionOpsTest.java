@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.entry;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -62,7 +63,7 @@ class VirtualFunctionOpsTest {
 
     @Test
     void takesOverWhatItsPredecessorLeft() {
-        FakeContext context = new FakeContext().leaving(new VirtualFunctionState(5, 6, 2, true).encode());
+        FakeContext context = new FakeContext().leaving(state(5, 6, 2, true).encode());
 
         Decision decision = ops.open(context);
 
@@ -81,13 +82,18 @@ class VirtualFunctionOpsTest {
     }
 
     static Stream<Arguments> statesOfOthers() {
-        byte[] good = new VirtualFunctionState(5, 6, 2, true).encode().data();
+        byte[] good = Arrays.copyOf(state(5, 6, 2, true).encode().data(), 25);
+        byte[] logging = Arrays.copyOf(good, 40);
+        logging[26] = 1;
+        logging[35] = 1;
         byte[] negative = good.clone();
         negative[15] = (byte) 0x80;
         byte[] neither = good.clone();
         neither[24] = 2;
         return Stream.of(
-                arguments(new HandOverState("i40e", 2, good), "i40e version 2, 25 bytes"),
+                arguments(new HandOverState("i40e", 3, good), "i40e version 3, 25 bytes"),
+                arguments(new HandOverState("i40e", 2, good), "values"),
+                arguments(new HandOverState("i40e", 2, logging), "values"),
                 arguments(new HandOverState("igd", 1, good), "igd version 1, 25 bytes"),
                 arguments(new HandOverState("i40e", 1, Arrays.copyOf(good, 24)), "i40e version 1, 24 bytes"),
                 arguments(new HandOverState("i40e", 1, Arrays.copyOf(good, 26)), "i40e version 1, 26 bytes"),
@@ -105,6 +111,10 @@ class VirtualFunctionOpsTest {
                 .isInstanceOfSatisfying(Decision.Declined.class, declined -> assertThat(declined.reason())
                         .contains(reason));
         assertThat(context.added).isEmpty();
+    }
+
+    private static VirtualFunctionState state(long reads, long writes, long tailWrites, boolean tracking) {
+        return new VirtualFunctionState(reads, writes, tailWrites, tracking, false, Optional.empty());
     }
 
     private static MediationContext opening(PciDevice device) {

@@ -3,6 +3,7 @@ package migration.region;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import migration.region.SavedState.Origin;
 import migration.region.SavedState.Section;
@@ -104,6 +105,11 @@ public final class Migration {
     /** The state now. */
     public MigrationState state() {
         return machine.state();
+    }
+
+    /** Who has logged what the device writes; empty if nobody has. */
+    public synchronized Optional<String> logger() {
+        return Optional.ofNullable(logger);
     }
 
     /** The device in the hands of one who moves it; see {@link Migratable} for what keeps several apart. */
