@@ -1,11 +1,8 @@
 package mediate.i40e;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Random;
@@ -24,7 +21,7 @@ import vfio.pci.api.testing.Trapping;
  * function writes. The driver behaves as Linux does: one message at a time, descriptors cleared before they are posted.
  */
 final class ModelFunction implements AutoCloseable {
-    private static final int PAGE = 4096;
+    private static final int PAGE = WriteRecord.PAGE;
     private static final int MEMORY = 2 << 20;
     private static final int RX_RING = 0x10000;
     private static final int TX_RING = 0x14000;
@@ -38,6 +35,7 @@ final class ModelFunction implements AutoCloseable {
     private static final int LENGTH = 32;
     private static final int ADMIN_LENGTH = 8;
     private static final int ENABLE = 1 << 31;
+    private static final String HELD = "a buffer whose descriptor comes later";
     private static final String PARENT = "0000:03:00.0";
 
     private final Random random;
@@ -49,6 +47,8 @@ final class ModelFunction implements AutoCloseable {
     private final FakeRegion bar0 = device.region(PciRegion.BAR0);
     private final MediatedDevice mediated;
     private final Migratable migration;
+
+    private final WriteRecord written = new WriteRecord(MEMORY);
 
     // The driver.
     private final Deque<Integer> pool = new ArrayDeque<>();
@@ -71,33 +71,6 @@ final class ModelFunction implements AutoCloseable {
     private boolean latched;
     private boolean latchedAdmin;
 
-    // The record.
-    private final List<Written> written = new ArrayList<>();
-    private final int[] reported = new int[MEMORY / PAGE];
-    private int clock;
-
-    /** A page that was written and has not been reported since. */
-    private static final class Written {
-        private final int page;
-        private final int time;
-        private int slot;
-        private final String what;
-        private boolean visible;
-
-        Written(int page, int time, int slot, String what, boolean visible) {
-            this.page = page;
-            this.time = time;
-            this.slot = slot;
-            this.what = what;
-            this.visible = visible;
-        }
-
-        @Override
-        public String toString() {
-            return "page 0x" + Integer.toHexString(page) + " of " + what;
-        }
-    }
-
     ModelFunction(long seed, Settings settings) {
         random = new Random(seed);
         interrupts = settings.tracking() == Settings.Tracking.INTERRUPTS;
@@ -115,16 +88,16 @@ final class ModelFunction implements AutoCloseable {
     void run(int before, int during) {
         turns(before);
         migration.startLogging(PAGE, List.of());
-        written.clear();
+        written.remove(one -> true);
         for (int round = 0; round < 12; round++) {
             turns(random.nextInt(during));
-            report();
-            assertReported(false);
+            written.report(migration);
+            written.assertReported(false);
         }
         turns(random.nextInt(during));
         migration.request(MigrationState.STOP_COPY);
-        report();
-        assertReported(true);
+        written.report(migration);
+        written.assertReported(true);
     }
 
     long counter(String name) {
@@ -140,28 +113,11 @@ final class ModelFunction implements AutoCloseable {
         mediated.close();
     }
 
-    private void report() {
-        clock++;
-        ByteBuffer bitmap = ByteBuffer.allocate(MEMORY / PAGE / 8);
-        migration.report(0, MEMORY, PAGE, bitmap);
-        for (int page = 0; page < reported.length; page++) {
-            if ((bitmap.get(page / 8) >> (page % 8) & 1) != 0) {
-                reported[page] = clock;
-            }
-        }
-        written.removeIf(one -> one.time < reported[one.page]);
-        clock++;
-    }
-
-    private void assertReported(boolean all) {
-        assertThat(written).filteredOn(one -> all || one.visible).isEmpty();
-    }
-
     private void turns(int count) {
         for (int turn = 0; turn < count; turn++) {
             switch (random.nextInt(16)) {
                 case 0, 1, 2 -> receive(random.nextInt(random.nextInt(4) == 0 ? LENGTH : 6));
-                case 3 -> write(head < LENGTH && enabled && head != posted ? hold() : -1);
+                case 3 -> hold();
                 case 4, 5 -> clean();
                 case 6, 7 -> prepare(random.nextInt(LENGTH));
                 case 8, 9 -> commit();
@@ -223,7 +179,7 @@ final class ModelFunction implements AutoCloseable {
     private void clear(int slot) {
         memory.putLong(base() + slot * 32 + 8, 0);
         if (!interrupts) {
-            written.stream().filter(one -> one.slot == slot).forEach(one -> one.visible = false);
+            written.of(slot).forEach(one -> one.visible = false);
         }
     }
 
@@ -231,8 +187,7 @@ final class ModelFunction implements AutoCloseable {
         if (up && tail != prepared) {
             clear(prepared);
             for (int slot = tail; slot != next(prepared); slot = next(slot)) {
-                int posting = slot;
-                written.stream().filter(one -> one.slot == posting).forEach(one -> one.visible = enabled);
+                written.of(slot).forEach(one -> one.visible = enabled);
             }
             tail = prepared;
             set(VfRegister.QRX_TAIL1, tail);
@@ -316,13 +271,11 @@ final class ModelFunction implements AutoCloseable {
 
     // What the device does.
 
-    private int hold() {
-        mark(memory.getInt(base + head * 32), "a buffer whose descriptor comes later", head, false);
-        return -1;
-    }
-
-    private void write(int nothing) {
-        assertThat(nothing).isNegative();
+    /** Writes a buffer, but not yet its descriptor. */
+    private void hold() {
+        if (enabled && head != posted) {
+            written.add(memory.getInt(base + head * 32), HELD, head, false);
+        }
     }
 
     private void receive(int count) {
@@ -330,10 +283,10 @@ final class ModelFunction implements AutoCloseable {
         while (enabled && done < count && head != posted) {
             int at = base + head * 32;
             int slot = head;
-            written.removeIf(one -> one.slot == slot && one.what.endsWith("later"));
-            mark((int) memory.getLong(at), "a buffer", slot, true);
+            written.remove(one -> one.slot == slot && one.what.equals(HELD));
+            written.add((int) memory.getLong(at), "a buffer", slot, true);
             memory.putLong(at, random.nextLong()).putLong(at + 8, 1);
-            mark(at, "a receive ring", -1, true);
+            written.add(at, "a receive ring", -1, true);
             head = next(head);
             done++;
         }
@@ -347,8 +300,8 @@ final class ModelFunction implements AutoCloseable {
     private void transmit() {
         if (enabled) {
             transmitTail = next(transmitTail);
-            mark(transmitRing() + transmitHead * 16, "a transmit ring", -1, true);
-            mark(HEAD + base / 2 % PAGE, "a head", -1, true);
+            written.add(transmitRing() + transmitHead * 16, "a transmit ring", -1, true);
+            written.add(HEAD + base / 2 % PAGE, "a head", -1, true);
             transmitHead = transmitTail;
         }
     }
@@ -361,10 +314,10 @@ final class ModelFunction implements AutoCloseable {
         }
         int at = get(VfRegister.VF_ATQBAL1) + slot * 32;
         int opcode = memory.getInt(at + 8);
-        mark(at, "the admin transmit ring", -1, true);
+        written.add(at, "the admin transmit ring", -1, true);
         bar0.putInt(VfRegister.VF_ATQH1.at(0), (slot + 1) % ADMIN_LENGTH);
         if (opcode == 0) {
-            mark(memory.getInt(at + 28), "an answer", -1, true);
+            written.add(memory.getInt(at + 28), "an answer", -1, true);
             return;
         }
         switch (opcode) {
@@ -390,7 +343,7 @@ final class ModelFunction implements AutoCloseable {
         }
         publish();
         if (opcode == 2 || opcode == 9) {
-            written.stream().filter(one -> one.slot >= 0).forEach(one -> {
+            written.all().stream().filter(one -> one.slot >= 0).forEach(one -> {
                 one.visible = false;
                 one.slot = -1;
             });
@@ -407,8 +360,8 @@ final class ModelFunction implements AutoCloseable {
             return;
         }
         int at = get(VfRegister.VF_ARQBAL1) + slot * 32;
-        mark(memory.getInt(at + 28), "a message", -1, true);
-        mark(at, "the admin receive ring", -1, true);
+        written.add(memory.getInt(at + 28), "a message", -1, true);
+        written.add(at, "the admin receive ring", -1, true);
         memory.putInt(at + 4, 16);
         bar0.putInt(VfRegister.VF_ARQH1.at(0), (slot + 1) % ADMIN_LENGTH);
         latchedAdmin = true;
@@ -438,10 +391,6 @@ final class ModelFunction implements AutoCloseable {
             part.putShort(40, (short) head).putLong(44, base).putInt(52, BUFFER);
         }
         state.with(QueuePair.PART, part.array());
-    }
-
-    private void mark(int address, String what, int slot, boolean visible) {
-        written.add(new Written(address / PAGE, clock, slot, what, visible));
     }
 
     private int base() {
