@@ -146,6 +146,11 @@ final class RuntimeProcess implements AutoCloseable {
         return result.output();
     }
 
+    /** Runs a shell command, as {@link #exec} does, but over the socket itself. */
+    String ask(String command) {
+        return AdminSocket.run(sockets.resolve("admin.sock"), command);
+    }
+
     /** One field of what {@code vfio:devices DEVICE} shows; empty if it is not shown. */
     Optional<String> field(String address, String name) {
         return exec("vfio:devices " + address)

@@ -16,6 +16,7 @@ import vfio.iavf.QueueSettings;
 import vfio.iavf.TransmitOffload;
 import vfio.iavf.TransmitQueue;
 import vfio.iavf.VirtualFunctionDriver;
+import vfio.linux.MappedMemory;
 import vfio.user.client.ClientOptions;
 import vfio.user.client.VfioUserClient;
 
@@ -26,7 +27,7 @@ final class Station implements AutoCloseable {
     private static final int BUDGET = 64;
     private static final long PAUSE_NANOS = 20_000;
 
-    private final VfioUserClient client;
+    private VfioUserClient client;
     private final VirtualFunctionDriver driver;
     private final boolean interrupts;
 
@@ -38,7 +39,11 @@ final class Station implements AutoCloseable {
 
     /** Connects to a function, resets it as a VMM does for its guest, and probes it. */
     static Station probe(Path socket, DriverOptions options) {
-        VfioUserClient client = VfioUserClient.connect(socket, ClientOptions.DEFAULT.withDynamicTrap(true));
+        return probe(socket, options, true);
+    }
+
+    private static Station probe(Path socket, DriverOptions options, boolean dynamicTrap) {
+        VfioUserClient client = VfioUserClient.connect(socket, ClientOptions.DEFAULT.withDynamicTrap(dynamicTrap));
         VirtualFunctionDriver driver = null;
         boolean probed = false;
         try {
@@ -59,7 +64,12 @@ final class Station implements AutoCloseable {
 
     /** Connects to a function and brings it up. */
     static Station open(Path socket, DriverOptions options, QueueSettings settings) {
-        Station station = probe(socket, options);
+        return open(socket, options, settings, true);
+    }
+
+    /** Connects to a function, with or without the knowledge of dynamic trap, and brings it up. */
+    static Station open(Path socket, DriverOptions options, QueueSettings settings, boolean dynamicTrap) {
+        Station station = probe(socket, options, dynamicTrap);
         boolean opened = false;
         try {
             station.driver.open(settings);
@@ -70,6 +80,26 @@ final class Station implements AutoCloseable {
                 station.abandon();
             }
         }
+    }
+
+    /**
+     * The function goes on elsewhere.
+     *
+     * @param next has mapped the memory; owned by the station from now on, and the one before is closed
+     * @param memory owned by the driver from now on
+     */
+    void move(VfioUserClient next, MappedMemory memory) {
+        VfioUserClient before = client;
+        driver.move(next, memory);
+        client = next;
+        before.close();
+    }
+
+    /** Frames that have come, without waiting. */
+    List<byte[]> poll() {
+        List<byte[]> frames = new ArrayList<>();
+        while (driver.receiveQueue(0).poll(frame -> frames.add(frame.toArray()), BUDGET) == BUDGET) {}
+        return frames;
     }
 
     VfioUserClient client() {
