@@ -25,21 +25,25 @@ final class Choice {
     private final TrapSwitch traps;
     private final VendorFaults faults;
     private final VendorCalls calls;
+    private final Runnable relaysChanged;
     private final List<RegionInfo> underneath;
 
+    /** @param relaysChanged is run when a mediation wants to hear of interrupts, or no more */
     Choice(
             PciDevice device,
             Hardware hardware,
             DmaMap memory,
             TrapSwitch traps,
             VendorFaults faults,
-            VendorCalls calls) {
+            VendorCalls calls,
+            Runnable relaysChanged) {
         this.device = device;
         this.hardware = hardware;
         this.memory = memory;
         this.traps = traps;
         this.faults = faults;
         this.calls = calls;
+        this.relaysChanged = relaysChanged;
         underneath = IntStream.range(0, hardware.regionCount())
                 .mapToObj(hardware::regionInfo)
                 .toList();
@@ -72,7 +76,8 @@ final class Choice {
     }
 
     private @Nullable Layer ask(Mediator mediator, Inheritance inheritance, Duration limit, List<Verdict> verdicts) {
-        LentContext context = new LentContext(device, hardware, memory, traps, inheritance.state(), mediator.name());
+        LentContext context =
+                new LentContext(device, hardware, memory, traps, inheritance.state(), mediator.name(), relaysChanged);
         String call = "open of " + device.address();
         try {
             Object answer = calls.call(

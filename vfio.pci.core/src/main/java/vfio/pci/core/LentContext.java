@@ -43,6 +43,10 @@ final class LentContext implements MediationContext {
     private boolean toldInForce;
 
     private volatile boolean relays;
+
+    /** What follows when it changes whether it hears of interrupts. */
+    private final Runnable relaysChanged;
+
     private volatile boolean valid = true;
 
     LentContext(
@@ -51,12 +55,14 @@ final class LentContext implements MediationContext {
             DmaMap memory,
             TrapSwitch traps,
             Optional<HandOverState> state,
-            String mediator) {
+            String mediator,
+            Runnable relaysChanged) {
         this.device = device;
         this.hardware = hardware;
         this.memory = memory;
         this.traps = traps;
         this.state = state;
+        this.relaysChanged = relaysChanged;
         logger = System.getLogger(mediator + "." + device.address());
     }
 
@@ -91,6 +97,7 @@ final class LentContext implements MediationContext {
     public void relayInterrupts(boolean relay) {
         requireValid();
         relays = relay;
+        relaysChanged.run();
     }
 
     /** Whether the mediation hears of interrupts. */

@@ -4,7 +4,6 @@ import vfio.pci.api.device.DmaSpace;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -56,6 +55,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     private final Gate gate = new Gate();
     private final TrapSwitch traps;
     private final TrapNews news;
+    private final ClientInterrupts interrupts;
     private final HandOver handOver;
     private final ClientLayout layout;
     private final MediatedRegions regions;
@@ -87,7 +87,8 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         this.onClose = onClose;
         traps = new TrapSwitch(device.address(), core.calls(), trapped -> tellLate(null, trapped));
         news = new TrapNews(device.address(), traps, core.faults());
-        Choice choice = new Choice(device, hardware, dma, traps, core.faults(), core.calls());
+        interrupts = new ClientInterrupts(device.address(), hardware, gate, this::layer, core.faults());
+        Choice choice = new Choice(device, hardware, dma, traps, core.faults(), core.calls(), interrupts::follow);
         handOver = new HandOver(device, user, gate, choice, core, this);
         Layer first = handOver.open();
         layout = ClientLayout.of(first.regions(), settings(first).trap(), features);
@@ -132,6 +133,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
 
     @Override
     public void adopt(Layer next) {
+        interrupts.follow(next);
         DeviceSettings settings = settings(next);
         TrapMode mode = TrapMode.of(next.regions(), layout, settings.trap());
         LentContext context = next.context();
@@ -264,11 +266,13 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         if (isTrapInterrupt(index)) {
             inside(() -> signals.forEach(signal -> traps.connect(action, signal)));
         } else {
-            inside(() -> hardware.connect(
-                    index,
-                    action,
-                    start,
-                    action == InterruptAction.TRIGGER ? relayed(index, start, signals) : signals));
+            inside(() -> {
+                if (action == InterruptAction.TRIGGER) {
+                    interrupts.connect(index, start, signals);
+                } else {
+                    hardware.connect(index, action, start, signals);
+                }
+            });
             if (index == PciInterrupt.REQ && action == InterruptAction.TRIGGER) {
                 listensToRequests = signals.stream().anyMatch(Objects::nonNull);
             }
@@ -292,7 +296,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     @Override
     public void disable(int index) {
         interruptInfo(index);
-        inside(isTrapInterrupt(index) ? traps::disable : () -> hardware.disable(index));
+        inside(isTrapInterrupt(index) ? traps::disable : () -> interrupts.disable(index));
         listensToRequests &= index != PciInterrupt.REQ;
     }
 
@@ -392,34 +396,8 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         }
     }
 
-    private List<@Nullable Signal> relayed(int index, int start, List<@Nullable Signal> signals) {
-        List<@Nullable Signal> relayed = new ArrayList<>();
-        for (Signal signal : signals) {
-            relayed.add(
-                    signal == null
-                            ? null
-                            : new RelayedSignal(signal, this::interrupted, index, start + relayed.size()));
-        }
-        return relayed;
-    }
-
-    /** On the device's own thread, which must not wait: an interrupt that comes while the device is handed over is not relayed. */
-    private void interrupted(int index, int vector) {
-        LentContext listener = handOver.layer().context();
-        if (listener == null || !listener.relays() || !gate.tryEnter()) {
-            return;
-        }
-        try {
-            Layer current = handOver.layer();
-            if (current.context() == listener) {
-                current.mediation().interrupt(index, vector);
-            }
-        } catch (Throwable thrown) {
-            VfioException contained = core.faults().contain(handOver.layer().mediator(), "interrupt", thrown);
-            LOGGER.log(Level.DEBUG, "{0}: {1}", device.address(), contained.getMessage());
-        } finally {
-            gate.exit();
-        }
+    private Layer layer() {
+        return handOver.layer();
     }
 
     private void dispose(String reason, Duration patience, Deadline deadline) {
@@ -439,7 +417,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
 
     private void disconnectInterrupts() {
         for (int index = 0; index < hardware.interruptCount(); index++) {
-            hardware.disable(index);
+            interrupts.disable(index);
         }
     }
 

@@ -28,7 +28,8 @@ class LentContextTest {
             dma,
             new TrapSwitch(FakeFunction.ADDRESS, new VendorCalls(), trapped -> {}),
             Optional.empty(),
-            "vendor");
+            "vendor",
+            () -> {});
 
     @Test
     void lendsTheHardware() {

@@ -126,7 +126,7 @@ final class Setting {
 
     Choice choice() {
         TrapSwitch traps = new TrapSwitch(FakeFunction.ADDRESS, calls, trapped -> {});
-        return new Choice(new FakeFunction(hardware), hardware, dma, traps, core.faults(), calls);
+        return new Choice(new FakeFunction(hardware), hardware, dma, traps, core.faults(), calls, () -> {});
     }
 
     /** What the vendor got wrong, as an administrator sees it. */

@@ -36,8 +36,11 @@ public interface MediationContext {
     Optional<HardwareState> hardwareState();
 
     /**
-     * Begins or ends to call {@link Mediation#interrupt} before the client gets an interrupt. It costs each interrupt a detour, so it
-     * is off at first.
+     * Begins or ends to call {@link Mediation#interrupt} before the client gets an interrupt. It costs each interrupt a detour, through
+     * this process where the kernel delivers it otherwise, so it is off at first. On return it holds for all interrupts that
+     * come. Not to be called from {@link Mediation#interrupt}.
+     *
+     * @throws VfioException if the device refuses to deliver its interrupts in another way
      */
     void relayInterrupts(boolean relay);
 
