@@ -51,6 +51,11 @@ final class CopyLanes implements AutoCloseable {
         free.release();
     }
 
+    /** What the lanes are made of, for an owner who frees it in place of {@link #close}. */
+    NativeBuffer memory() {
+        return memory;
+    }
+
     /** What the data of all lanes lies in. */
     ByteBuffer bytes() {
         return bytes;

@@ -26,6 +26,8 @@ final class Libc {
 
     static native int ioctl(int fd, long request, byte[] argument);
 
+    static native int ioctl(int fd, long request, long argument);
+
     static native long read(int fd, long address, long length);
 
     static native long write(int fd, long address, long length);
@@ -85,6 +87,8 @@ final class Libc {
     static native int getpagesize();
 
     static native long pread(int fd, long address, long length, long offset);
+
+    static native long pwrite(int fd, long address, long length, long offset);
 
     static native long process_vm_writev(
             int pid, long local, long localCount, long remote, long remoteCount, long flags);

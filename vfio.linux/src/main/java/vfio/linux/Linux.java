@@ -24,7 +24,10 @@ final class Linux {
     static final int EINPROGRESS = 115;
 
     static final int AF_UNIX = 1;
+    static final int AF_NETLINK = 16;
+    static final int NETLINK_KOBJECT_UEVENT = 15;
     static final int SOCK_STREAM = 1;
+    static final int SOCK_DGRAM = 2;
     static final int SOCK_NONBLOCK = 0x800;
     static final int SOCK_CLOEXEC = 0x80000;
     static final int SHUT_RDWR = 2;

@@ -20,6 +20,11 @@ record MappableFile(long offset, long size, boolean writable, boolean sealed, bo
     /** {@code sizeof(struct statfs)}, whose first member is {@code f_type}, 8 bytes wide. */
     private static final int STATFS_SIZE = 120;
 
+    /** A part of a device, which tells nothing of itself. */
+    static MappableFile ofDevice(long offset, long size, boolean writable) {
+        return new MappableFile(offset, size, writable, false, true, Libc.getpagesize());
+    }
+
     /** Examines a file. */
     static MappableFile of(int fd, long offset, long size, boolean writable) {
         return of(fd, offset, size, writable, MappableFile::fileSystem);

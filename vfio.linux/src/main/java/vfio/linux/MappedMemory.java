@@ -46,6 +46,18 @@ public final class MappedMemory implements SharedMemory {
     }
 
     /**
+     * A part of a device file. It is for peers to map; here it is read and written through the file, since a load from a device
+     * that is gone, or does not decode its addresses, ends the process.
+     */
+    static MappedMemory ofDevice(Descriptor file, long fileOffset, long size, boolean writable, CopyLanes lanes) {
+        return new MappedMemory(
+                file,
+                new MappableFile(fileOffset, size, writable, false, false, PAGE_SIZE),
+                Mapping.NONE,
+                new DeviceAccess(file, fileOffset, lanes));
+    }
+
+    /**
      * Maps a part of a file.
      *
      * @param file a regular file: memfd, tmpfs, hugetlbfs or on disk; owned by the result, by the caller still if this throws
@@ -60,14 +72,29 @@ public final class MappedMemory implements SharedMemory {
     public static MappedMemory map(Descriptor file, long fileOffset, long size, boolean writable) {
         int fd = file.acquire();
         try {
-            MappableFile properties = MappableFile.of(fd, fileOffset, size, writable);
-            Mapping mapping = Mapping.of(fd, properties);
-            try {
-                return new MappedMemory(file, properties, mapping, access(file, properties, mapping));
-            } catch (VfioException failure) {
-                mapping.close();
-                throw failure;
-            }
+            return map(file, fd, MappableFile.of(fd, fileOffset, size, writable));
+        } finally {
+            file.release();
+        }
+    }
+
+    /**
+     * Maps a part of what a server offers for a device's region, which may be the device itself. The server is trusted: a load
+     * from a device that is gone, or does not decode its addresses, fails at some later point or ends the process.
+     *
+     * @param file as in {@link #map}, or a device
+     * @return the memory, owned by the caller
+     * @throws VfioException as {@link #map}
+     */
+    public static MappedMemory mapRegion(Descriptor file, long fileOffset, long size, boolean writable) {
+        int fd = file.acquire();
+        try {
+            return map(
+                    file,
+                    fd,
+                    FileStatus.of(fd).isRegular()
+                            ? MappableFile.of(fd, fileOffset, size, writable)
+                            : MappableFile.ofDevice(fileOffset, size, writable));
         } finally {
             file.release();
         }
@@ -126,6 +153,19 @@ public final class MappedMemory implements SharedMemory {
     /** The file, for handing it to a peer; stays owned by this object. */
     public Descriptor descriptor() {
         return file;
+    }
+
+    /**
+     * Where byte 0 is in this process, for a system call that makes pages known to a device.
+     *
+     * @throws VfioException EFAULT after close, EINVAL if it is a device's own memory
+     */
+    long address() {
+        checkRead(0, Byte.BYTES);
+        if (mapping.length() == 0) {
+            throw new VfioException(Errno.EINVAL, "memory of a device is not mapped here; a device cannot reach it");
+        }
+        return mapping.data();
     }
 
     /** Where byte 0 is in the file. */
@@ -209,6 +249,16 @@ public final class MappedMemory implements SharedMemory {
     @Override
     public String toString() {
         return "shared memory of " + size + " bytes";
+    }
+
+    private static MappedMemory map(Descriptor file, int fd, MappableFile properties) {
+        Mapping mapping = Mapping.of(fd, properties);
+        try {
+            return new MappedMemory(file, properties, mapping, access(file, properties, mapping));
+        } catch (VfioException failure) {
+            mapping.close();
+            throw failure;
+        }
     }
 
     private static MemoryAccess access(Descriptor file, MappableFile properties, Mapping mapping) {

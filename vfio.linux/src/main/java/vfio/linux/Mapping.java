@@ -8,6 +8,9 @@ package vfio.linux;
  * @param data address of the byte that was asked for
  */
 record Mapping(long address, long length, long data) implements AutoCloseable {
+    /** What memory has that is not mapped here. */
+    static final Mapping NONE = new Mapping(0, 0, 0);
+
     /** Maps the pages that a part of a file lies in. */
     static Mapping of(int fd, MappableFile file) {
         long mask = file.pageSize() - 1L;
@@ -24,6 +27,8 @@ record Mapping(long address, long length, long data) implements AutoCloseable {
 
     @Override
     public void close() {
-        Libc.munmap(address, length);
+        if (length != 0) {
+            Libc.munmap(address, length);
+        }
     }
 }

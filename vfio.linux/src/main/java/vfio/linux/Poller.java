@@ -37,6 +37,11 @@ public final class Poller<T> implements AutoCloseable {
         add(new Entry<>(event, event.descriptor(), attachment));
     }
 
+    /** Reports the attachment when there is an event to receive, or some were lost. */
+    public void add(UeventSocket events, T attachment) {
+        add(new Entry<>(events, events.descriptor(), attachment));
+    }
+
     /** Forgets a listener, socket or eventfd; does nothing if it was not added. */
     public void remove(Object source) {
         synchronized (this) {

@@ -1,5 +1,6 @@
 /**
- * Linux system calls as owned objects: file descriptors, UNIX sockets, eventfds, poll, shared memory and TAP interfaces.
+ * Linux system calls as owned objects: file descriptors, UNIX sockets, eventfds, poll, shared memory, TAP interfaces, device
+ * files and the kernel's device events.
  *
  * <p>This is the only code of the product that leaves the JVM. Each object here has one owner, who closes it; close is
  * idempotent and releases what the kernel holds. A file descriptor is a {@link vfio.linux.Descriptor}, never a number, and
@@ -11,7 +12,7 @@
  * <p>Runs on 64-bit little-endian Linux: x86-64 and arm64.
  */
 @Export
-@Version("1.0.0")
+@Version("1.1.0")
 @NullMarked
 package vfio.linux;
 

@@ -120,7 +120,7 @@ final class DeviceClient implements AutoCloseable {
             }
             Descriptor descriptor = file.descriptor().duplicate();
             try {
-                return MappedMemory.map(
+                return MappedMemory.mapRegion(
                         descriptor,
                         file.offset() + area.offset(),
                         area.size(),
