@@ -58,6 +58,7 @@ class ArchitectureTest {
             new Bundle(API, bundles(), libraries(ANNOTATIONS)),
             new Bundle("vfio.pci.core", bundles(API), libraries(OSGI)),
             new Bundle(LINUX, bundles(API), libraries(OSGI, JNA)),
+            new Bundle("vfio.host", bundles(API, LINUX), libraries(OSGI)),
             new Bundle("vfio.sim", bundles(API), libraries(OSGI)),
             new Bundle(USER, bundles(API, LINUX), libraries(OSGI, JSON)),
             new Bundle("vfio.migration", bundles(API, LINUX), libraries(OSGI)),

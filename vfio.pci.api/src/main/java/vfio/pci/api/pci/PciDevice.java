@@ -54,6 +54,11 @@ public interface PciDevice {
      */
     Optional<String> unassignableReason();
 
+    /** What else its provider knows of it, by name, for people. The default knows nothing. */
+    default Map<String, String> details() {
+        return Map.of();
+    }
+
     /**
      * Opens the function. At most one user has it open at a time.
      *
