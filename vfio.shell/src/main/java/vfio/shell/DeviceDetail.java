@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.manage.DeviceServer.Endpoint;
@@ -19,6 +20,7 @@ import vfio.pci.api.pci.PciIds;
  * @param ids what it is
  * @param what its class, and whose VF it is
  * @param backend what provides it
+ * @param details what else that knows
  * @param unassignableReason why it cannot be given to a VMM; empty if it can
  * @param user who has it open; empty if nobody has
  * @param mediator who mediates it, or why nobody does; empty if it is not open
@@ -33,6 +35,7 @@ record DeviceDetail(
         PciIds ids,
         String what,
         String backend,
+        Map<String, String> details,
         String unassignableReason,
         String user,
         String mediator,
@@ -48,6 +51,7 @@ record DeviceDetail(
                 device.ids(),
                 DeviceRow.what(device),
                 device.backend(),
+                new TreeMap<>(device.details()),
                 device.unassignableReason().orElse(""),
                 use.map(Use::user).orElse(""),
                 use.map(Use::mediation).orElse(""),
@@ -68,6 +72,7 @@ record DeviceDetail(
         cells.add(Cell.text("revision", String.format("%02x", ids.revision())));
         cells.add(Cell.text("what", what));
         cells.add(Cell.text("backend", backend));
+        details.forEach((name, value) -> cells.add(Cell.text(name, value)));
         cells.add(Cell.text("assignable", unassignableReason.isEmpty() ? "yes" : "no: " + unassignableReason));
         cells.add(Cell.text("socket", socket.isEmpty() ? Cell.NONE : socket));
         cells.add(Cell.text("user", user.isEmpty() ? "nobody" : user));

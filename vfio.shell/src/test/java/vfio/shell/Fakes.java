@@ -29,6 +29,7 @@ import vfio.pci.api.manage.DeviceManager;
 import vfio.pci.api.manage.DeviceServer;
 import vfio.pci.api.manage.Explanation;
 import vfio.pci.api.manage.HandOverStatistics;
+import vfio.pci.api.manage.HostFunctions;
 import vfio.pci.api.manage.HotPlug;
 import vfio.pci.api.manage.MediatorInfo;
 import vfio.pci.api.manage.NetworkCards;
@@ -230,6 +231,43 @@ final class Fakes {
         public long[] takeWrittenPages(PciAddress virtualFunction) {
             requests.add("take " + virtualFunction);
             return written;
+        }
+    }
+
+    /** Writes down what it is asked for. */
+    static final class FakeHostFunctions implements HostFunctions {
+        final List<String> requests = new ArrayList<>();
+        List<PciAddress> virtual = List.of();
+
+        @Override
+        public List<PciAddress> addresses() {
+            return List.of(PF.address(), VF.address());
+        }
+
+        @Override
+        public void rescan() {
+            requests.add("rescan");
+        }
+
+        @Override
+        public List<String> bind(PciAddress address, boolean force, boolean dryRun) {
+            requests.add("bind " + address + " " + force + " " + dryRun);
+            return List.of("first", "second");
+        }
+
+        @Override
+        public List<String> unbind(PciAddress address, boolean force, boolean dryRun) {
+            requests.add("unbind " + address + " " + force + " " + dryRun);
+            if (!force) {
+                throw new VfioException(Errno.EBUSY, address + " is in use");
+            }
+            return List.of("done");
+        }
+
+        @Override
+        public List<PciAddress> setVirtualFunctions(PciAddress physicalFunction, int count) {
+            requests.add("vfs " + physicalFunction + " " + count);
+            return virtual;
         }
     }
 

@@ -7,6 +7,7 @@ import org.apache.felix.gogo.runtime.CommandProcessorImpl;
 import org.apache.felix.gogo.runtime.threadio.ThreadIOImpl;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Converter;
+import vfio.shell.Fakes.FakeHostFunctions;
 import vfio.shell.Fakes.FakeHotPlug;
 import vfio.shell.Fakes.FakeManager;
 import vfio.shell.Fakes.FakeNetworkCards;
@@ -20,6 +21,8 @@ final class Gogo implements AutoCloseable {
     final HotPlugCommands plug = new HotPlugCommands();
     final FakeNetworkCards cards = new FakeNetworkCards();
     final NetworkCommands network = new NetworkCommands();
+    final FakeHostFunctions functions = new FakeHostFunctions();
+    final HostCommands host = new HostCommands();
     final FakeManager manager = FakeManager.with(Fakes.PF, Fakes.VF, Fakes.IGD);
 
     final FakeMover mover = new FakeMover();
@@ -50,6 +53,10 @@ final class Gogo implements AutoCloseable {
         migration.mover = mover;
         for (String function : new String[] {"migrate", "migration", "save", "restore"}) {
             processor.addCommand("vfio", migration, function);
+        }
+        host.host = functions;
+        for (String function : new String[] {"bind", "unbind", "vfs", "rescan"}) {
+            processor.addCommand("vfio", host, function);
         }
         processor.addConverter(new ResultConverter());
     }
