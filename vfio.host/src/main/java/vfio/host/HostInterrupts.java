@@ -29,6 +29,9 @@ final class HostInterrupts implements Interrupts, AutoCloseable {
     private final ControlFile device;
     private final String subject;
     private final EventThread events;
+    /** What the kernel has of us for ERR and REQ. */
+    private final List<EventFd> heard = new ArrayList<>();
+
     private final List<InterruptInfo> infos = new ArrayList<>();
     /** The vectors of each index as the user has connected them. */
     private final List<@Nullable Vector[]> vectors = new ArrayList<>();
@@ -72,7 +75,7 @@ final class HostInterrupts implements Interrupts, AutoCloseable {
             complete = true;
         } finally {
             if (!complete) {
-                events.close();
+                stopHearing();
             }
         }
     }
@@ -145,7 +148,7 @@ final class HostInterrupts implements Interrupts, AutoCloseable {
     /** Disconnects everything. The kernel forgets its part when the device is closed. */
     @Override
     public synchronized void close() {
-        events.close();
+        stopHearing();
         for (Vector[] known : vectors) {
             for (int vector = 0; vector < known.length; vector++) {
                 Vector before = known[vector];
@@ -184,7 +187,13 @@ final class HostInterrupts implements Interrupts, AutoCloseable {
             act(index, InterruptAction.TRIGGER, 0, 1);
             loss.heard(index);
         });
+        heard.add(event);
         set(Uapi.VFIO_IRQ_SET_DATA_EVENTFD | InterruptAction.TRIGGER.bit(), index, 0, List.of(event), Integer.BYTES);
+    }
+
+    private void stopHearing() {
+        events.close();
+        heard.forEach(EventFd::close);
     }
 
     /** Connects vectors in the kernel, which wants those of a set all at once. */

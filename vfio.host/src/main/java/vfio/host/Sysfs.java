@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
@@ -24,6 +25,7 @@ import vfio.pci.api.pci.PciIds;
 /** The kernel's tree of devices, as far as it concerns PCI. What is read may be gone a moment later. */
 final class Sysfs {
     private static final int NO_NODE = -1;
+    private static final Pattern ADDRESS = Pattern.compile("[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]");
     private static final String VIRTFN = "virtfn";
     private static final Pattern VIRTUAL_FUNCTION = Pattern.compile(VIRTFN + "[0-9]+");
 
@@ -36,10 +38,7 @@ final class Sysfs {
 
     /** The addresses of all functions, ascending. */
     List<PciAddress> addresses() {
-        return names(bus.resolve("devices")).stream()
-                .map(PciAddress::parse)
-                .sorted()
-                .toList();
+        return addresses(bus.resolve("devices")).toList();
     }
 
     /** A function; empty if there is none at this address. */
@@ -66,9 +65,7 @@ final class Sysfs {
 
     /** The functions of a group. */
     List<SysfsFunction> group(PciAddress address) {
-        return names(folder(address).resolve("iommu_group/devices")).stream()
-                .map(PciAddress::parse)
-                .sorted()
+        return addresses(folder(address).resolve("iommu_group/devices"))
                 .flatMap(member -> function(member).stream())
                 .toList();
     }
@@ -134,6 +131,14 @@ final class Sysfs {
             throw new VfioException(
                     Errno.EIO, "the kernel refused '" + line + "' in " + file + ": " + e.getMessage(), e);
         }
+    }
+
+    /** Addresses in a folder, without those in domains that some bridges invent and that have more digits than PCI's. */
+    private static Stream<PciAddress> addresses(Path folder) {
+        return names(folder).stream()
+                .filter(name -> ADDRESS.matcher(name).matches())
+                .map(PciAddress::parse)
+                .sorted();
     }
 
     private SysfsFunction read(PciAddress address, Path folder) {

@@ -35,6 +35,8 @@ final class FakeSysfs {
         tree.function(VF1, "8086", "10ca", "020000").driver(VF1, "igbvf").group(VF1, 8);
         tree.virtual(PF, VF0, 0).virtual(PF, VF1, 1);
         tree.function(EDU, "1234", "11e8", "00ff00").group(EDU, 9);
+        // As behind Intel's VMD.
+        folder(root.resolve("bus/pci/devices/10000:e1:00.0"));
         return tree;
     }
 

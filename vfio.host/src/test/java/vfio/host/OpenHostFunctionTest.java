@@ -3,8 +3,10 @@ package vfio.host;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -12,8 +14,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.assertj.core.api.AbstractThrowableAssert;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -358,6 +362,33 @@ class OpenHostFunctionTest {
                         .hasMessageContaining("VFIO_IOMMU_MAP_DMA of [0x10000, +0x2000) for 0000:01:10.0")
                         .hasMessageEndingWith(advice);
             });
+        }
+    }
+
+    @Test
+    void nothingIsLeftOpen() throws Exception {
+        openWithInterrupts();
+        long before = openFiles();
+        for (int round = 0; round < 50; round++) {
+            openWithInterrupts();
+            kernel.failures.put(Uapi.VFIO_DEVICE_SET_IRQS, Errno.EIO);
+            refused(Errno.EIO, this::open);
+            kernel.failures.clear();
+        }
+        Awaitility.await("threads let go").until(() -> openFiles() <= before);
+    }
+
+    private void openWithInterrupts() {
+        try (OpenHostFunction function = open()) {
+            function.connect(PciInterrupt.MSI, InterruptAction.TRIGGER, 0, List.of(EventFd.create()));
+            function.connect(PciInterrupt.REQ, InterruptAction.TRIGGER, 0, List.of(EventFd.create()));
+            function.map(new DmaMapping(0xfffc_0000L, 0x4_0000, true, false, null));
+        }
+    }
+
+    private static long openFiles() throws IOException {
+        try (Stream<Path> files = Files.list(Path.of("/proc/self/fd"))) {
+            return files.count();
         }
     }
 
