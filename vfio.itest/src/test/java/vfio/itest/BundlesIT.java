@@ -29,6 +29,7 @@ public class BundlesIT extends InFramework {
         "vfio.pci.core",
         "vfio.pci.repository",
         "vfio.linux",
+        "vfio.host",
         "vfio.sim",
         "vfio.user",
         "vfio.shell",
@@ -39,7 +40,7 @@ public class BundlesIT extends InFramework {
 
     @Configuration
     public Option[] configuration() {
-        return options(core(), simulatedBus(), vendors(), repository(), server(), shell());
+        return options(core(), simulatedBus(), hostDevices(), vendors(), repository(), server(), shell());
     }
 
     /** One device of each kind, so that each component has the configuration it may require. */
@@ -48,6 +49,7 @@ public class BundlesIT extends InFramework {
         insertXl710("0000:03:00.0", 2);
         insertIgd("0000:00:02.0");
         configure("vfio.sim.edu", Map.of("address", "0000:06:00.0"));
+        configure("vfio.host", Map.of("sysfs", "/a/host/without/devices"));
         configure("vfio.pci.core.rule", Map.of("trap", "dynamic"));
         awaitComplete();
     }

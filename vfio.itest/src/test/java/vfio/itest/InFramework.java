@@ -103,6 +103,11 @@ public abstract class InFramework {
         return bundles("jna", "vfio.linux", "vfio.sim");
     }
 
+    /** The devices of this host, not offered yet. */
+    static Option hostDevices() {
+        return bundles("vfio.host");
+    }
+
     /** The vendor bundles and their library. */
     static Option vendors() {
         return composite(library(), bundles("mediate.igd", "mediate.i40e"));

@@ -21,7 +21,7 @@ import vfio.pci.api.mediate.Mediates;
 final class UpdateSafety {
     /** Bundles that open devices are made of. Whatever has one of them restart ends every connection. */
     private static final Set<String> PATH =
-            Set.of("vfio.pci.api", "vfio.pci.core", "vfio.user", "vfio.linux", "vfio.sim");
+            Set.of("vfio.pci.api", "vfio.pci.core", "vfio.user", "vfio.linux", "vfio.host", "vfio.sim");
 
     private static final String VENDOR = "Bundle-Vendor";
 
