@@ -14,7 +14,7 @@ import org.awaitility.Awaitility;
 /**
  * A virtual machine that runs the commands it is sent over its serial line.
  *
- * <p>It has 512 MiB of shared memory and root ports {@code rp0} to {@code rp2} for devices that can be plugged. Commands are those of
+ * <p>It has 512 MiB of shared memory, unless its machine says otherwise, and root ports {@code rp0} to {@code rp2} for devices that can be plugged. Commands are those of
  * {@code guest/guest.sh} and of busybox.
  */
 final class Guest implements AutoCloseable {
@@ -49,6 +49,17 @@ final class Guest implements AutoCloseable {
 
     private static final String OUTPUT = "@| ";
 
+    /**
+     * What differs from machine to machine.
+     *
+     * @param megabytes of memory
+     * @param properties of QEMU's machine besides, as {@code ,name=value}
+     * @param arguments of the kernel besides
+     */
+    record Machine(int megabytes, String properties, String arguments) {
+        static final Machine USUAL = new Machine(512, "", "");
+    }
+
     private final Path sockets;
     private final Process qemu;
     private final SerialLine line;
@@ -68,6 +79,16 @@ final class Guest implements AutoCloseable {
      * @param devices further arguments for QEMU
      */
     static Guest start(GuestEnvironment environment, String name, List<String> devices) {
+        return start(environment, name, Machine.USUAL, devices);
+    }
+
+    /**
+     * Starts a guest on another machine.
+     *
+     * @param name of the folder in {@code target/guest} that is used for its files
+     * @param devices further arguments for QEMU
+     */
+    static Guest start(GuestEnvironment environment, String name, Machine machine, List<String> devices) {
         Path folder = Places.emptyFolder("guest", name);
         Path initramfs = environment.initramfs(folder, SERVE);
         try {
@@ -75,10 +96,11 @@ final class Guest implements AutoCloseable {
             List<String> command = new ArrayList<>(List.of(environment.qemu()));
             command.addAll(List.of("-accel", "tcg", "-smp", "1", "-cpu", "max"));
             command.addAll(List.of("-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio"));
-            command.addAll(List.of("-machine", "q35,memory-backend=m", "-m", "512M"));
-            command.addAll(List.of("-object", "memory-backend-memfd,id=m,size=512M,share=on"));
+            String memory = machine.megabytes() + "M";
+            command.addAll(List.of("-machine", "q35,memory-backend=m" + machine.properties(), "-m", memory));
+            command.addAll(List.of("-object", "memory-backend-memfd,id=m,share=on,size=" + memory));
             command.addAll(List.of("-kernel", environment.kernel(), "-initrd", initramfs.toString()));
-            command.addAll(List.of("-append", environment.kernelArguments()));
+            command.addAll(List.of("-append", environment.kernelArguments() + machine.arguments()));
             command.addAll(List.of("-qmp", "unix:" + qmp(sockets) + ",server=on,wait=off"));
             for (int port = 0; port < ROOT_PORTS; port++) {
                 command.add("-device");
@@ -99,7 +121,12 @@ final class Guest implements AutoCloseable {
 
     /** Runs a command that must succeed; returns the lines it printed. */
     List<String> run(String command) {
-        List<String> answer = line.takeUntil("done " + send(command), COMMAND);
+        return run(command, COMMAND);
+    }
+
+    /** Runs a command that must succeed, and may take longer; returns the lines it printed. */
+    List<String> run(String command, Duration limit) {
+        List<String> answer = line.takeUntil("done " + send(command), limit);
         List<String> output = answer.stream()
                 .filter(text -> text.startsWith(OUTPUT))
                 .map(text -> text.substring(OUTPUT.length()))

@@ -23,6 +23,7 @@ record GuestEnvironment(Map<String, String> values) {
     private static final Duration PREPARE = Duration.ofMinutes(10);
 
     private static final Duration INITRAMFS = Duration.ofSeconds(20);
+    private static final Duration IMAGE = Duration.ofMinutes(2);
     private static final int CANNOT_BE_HAD = 75;
 
     /** Runs once in a test run; whoever asks later gets the same outcome. */
@@ -106,6 +107,20 @@ record GuestEnvironment(Map<String, String> values) {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /**
+     * Makes a file system with a Java that runs in the guest.
+     *
+     * @param contents what it holds besides, by name
+     */
+    Path javaImage(Path folder, Map<String, Path> contents) {
+        Path image = folder.resolve("java.img");
+        List<String> command = new ArrayList<>(
+                List.of(Places.guestScript("image"), Path.of(qemu()).getParent().toString(), image.toString()));
+        contents.forEach((name, path) -> command.add(name + "=" + path));
+        Command.succeed(IMAGE, command);
+        return image;
     }
 
     private static void withdrawReport() {
