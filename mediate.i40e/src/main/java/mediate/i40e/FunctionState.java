@@ -3,11 +3,12 @@ package mediate.i40e;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import migration.region.HardwareSections;
+import migration.region.RegionContent;
 import migration.region.SavedState;
 import migration.region.SavedState.Section;
 import vfio.pci.api.device.Errno;
@@ -30,7 +31,6 @@ final class FunctionState {
     private static final String CONFIG = "config";
     private static final String MSIX = "msix";
     private static final String REGISTERS = "registers";
-    private static final String HARDWARE = "hardware.";
 
     /** Parts of the configuration space that two functions of a kind have in common: offset, bytes. */
     private static final int[][] CONSTANT = {
@@ -55,7 +55,7 @@ final class FunctionState {
 
     Set<String> sections() {
         Set<String> names = new HashSet<>(Set.of(CONFIG, MSIX, REGISTERS));
-        hardware.parts().forEach(part -> names.add(HARDWARE + part));
+        names.addAll(HardwareSections.names(hardware));
         return names;
     }
 
@@ -64,7 +64,8 @@ final class FunctionState {
         byte[] space = space();
         MsixCapability msix = msix(space);
         sections.add(new Section(CONFIG, false, space));
-        sections.add(new Section(MSIX, false, table(msix).getInts(msix.table(), msix.tableSize())));
+        sections.add(
+                new Section(MSIX, false, RegionContent.read(regions, msix.region(), msix.table(), msix.tableSize())));
         ByteBuffer values = ByteBuffer.allocate(VfRegister.TOTAL_SIZE).order(ByteOrder.LITTLE_ENDIAN);
         for (VfRegister register : VfRegister.values()) {
             for (int index = 0; index < register.count(); index++) {
@@ -72,28 +73,19 @@ final class FunctionState {
             }
         }
         sections.add(new Section(REGISTERS, false, values.array()));
-        hardware.parts().stream()
-                .sorted()
-                .forEach(part -> sections.add(new Section(HARDWARE + part, false, hardware.read(part))));
+        sections.addAll(HardwareSections.save(hardware));
         return sections;
     }
 
     void load(SavedState state) {
         byte[] space = state.section(CONFIG);
         MsixCapability msix = check(space);
-        ByteBuffer table = content(state, MSIX, msix.tableSize());
+        byte[] table = content(state, MSIX, msix.tableSize()).array();
         ByteBuffer values = content(state, REGISTERS, VfRegister.TOTAL_SIZE);
-        Map<String, byte[]> parts = new HashMap<>();
-        for (String part : hardware.parts()) {
-            parts.put(part, state.section(HARDWARE + part));
-        }
-        hardware.check(parts);
+        Map<String, byte[]> parts = HardwareSections.parts(hardware, state);
 
         write(space);
-        RegionRegisters entries = table(msix);
-        for (int at = 0; at < table.capacity(); at += Integer.BYTES) {
-            entries.putInt(msix.table() + at, table.getInt(at));
-        }
+        RegionContent.write(regions, msix.region(), msix.table(), table);
         for (VfRegister register : VfRegister.values()) {
             for (int index = 0; index < register.count(); index++) {
                 bar0.putInt(register.at(index), register.loaded(values.getInt()));
@@ -104,11 +96,7 @@ final class FunctionState {
 
     /** The configuration space as it is. */
     byte[] space() {
-        return config.getInts(0, (int) config.size());
-    }
-
-    private RegionRegisters table(MsixCapability msix) {
-        return new RegionRegisters(regions, msix.region());
+        return RegionContent.read(regions, PciRegion.CONFIG, 0, (int) config.size());
     }
 
     /** Refuses the configuration space of a function that is not of this kind; returns where the table is. */

@@ -29,15 +29,6 @@ record RegionRegisters(Regions regions, int region) {
         regions.write(new RegionAccess().wrap(region, offset, Short.BYTES, data().putShort(0, (short) value), 0));
     }
 
-    /** Reads 4 bytes at a time. */
-    byte[] getInts(long offset, int length) {
-        ByteBuffer bytes = ByteBuffer.allocate(length).order(ByteOrder.LITTLE_ENDIAN);
-        while (bytes.hasRemaining()) {
-            bytes.putInt(getInt(offset + bytes.position()));
-        }
-        return bytes.array();
-    }
-
     private static ByteBuffer data() {
         return ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     }

@@ -25,6 +25,7 @@ import vfio.pci.api.pci.PciConfig;
 import vfio.pci.api.pci.PciIds;
 import vfio.pci.api.pci.PciRegion;
 import vfio.pci.api.testing.FakeDevice;
+import vfio.pci.api.testing.FakeHardwareState;
 import vfio.pci.api.testing.FakeRegion;
 import vfio.pci.api.testing.MediatedDevice;
 
@@ -111,10 +112,10 @@ class FunctionMigrationTest {
         for (int region : new int[] {PciRegion.BAR0, PciRegion.BAR3, PciRegion.CONFIG}) {
             assertThat(content(target, region)).as("region " + region).isEqualTo(content(source, region));
         }
-        assertThat(targetState.parts.get("queues")).containsExactly(1);
-        assertThat(targetState.parts.get("rss")).containsExactly(2);
-        assertThat(sourceState.calls).containsExactly("freeze", "thaw");
-        assertThat(targetState.calls).containsExactly("freeze", "write", "thaw");
+        assertThat(targetState.read("queues")).containsExactly(1);
+        assertThat(targetState.read("rss")).containsExactly(2);
+        assertThat(sourceState.calls()).containsExactly("freeze", "thaw");
+        assertThat(targetState.calls()).containsExactly("freeze", "write", "thaw");
     }
 
     /** A read of the causes would clear them. */
@@ -184,8 +185,8 @@ class FunctionMigrationTest {
         for (int region : new int[] {PciRegion.BAR0, PciRegion.BAR3, PciRegion.CONFIG}) {
             assertThat(target.region(region).writes()).isEmpty();
         }
-        assertThat(targetState.parts.get("queues")).containsExactly(9);
-        assertThat(targetState.calls).containsExactly("freeze");
+        assertThat(targetState.read("queues")).containsExactly(9);
+        assertThat(targetState.calls()).containsExactly("freeze");
     }
 
     @Test

@@ -21,6 +21,7 @@ import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciConfig;
 import vfio.pci.api.pci.PciRegion;
 import vfio.pci.api.testing.FakeDevice;
+import vfio.pci.api.testing.FakeHardwareState;
 import vfio.pci.api.testing.MediatedDevice;
 import vfio.pci.api.testing.Trapping;
 
@@ -126,7 +127,7 @@ class LoggingTest {
         device.handOver(ops);
 
         assertThat(migrationNow().state()).isEqualTo(MigrationState.ERROR);
-        assertThat(state.frozen).isTrue();
+        assertThat(state.isFrozen()).isTrue();
         assertThat(function.logged()).last().asString().contains("until it is reset");
         device.reset();
         assertThat(migrationNow().state()).isEqualTo(MigrationState.RUNNING);
@@ -170,9 +171,9 @@ class LoggingTest {
             assertThat(other.regionInfo(region).type()).isEqualTo(MigrationRegion.TYPE);
             assertThat(other.readInt(region, 0)).isEqualTo(1);
             other.writeInt(region, 0, 0);
-            assertThat(state.frozen).isTrue();
+            assertThat(state.isFrozen()).isTrue();
             other.writeInt(region, 0, 1);
-            assertThat(state.frozen).isFalse();
+            assertThat(state.isFrozen()).isFalse();
         }
         assertThat(device.regionCount()).isEqualTo(PciRegion.COUNT + 1);
     }

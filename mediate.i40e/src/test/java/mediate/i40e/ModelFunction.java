@@ -12,6 +12,7 @@ import vfio.pci.api.pci.PciAddress;
 import vfio.pci.api.pci.PciInterrupt;
 import vfio.pci.api.pci.PciRegion;
 import vfio.pci.api.testing.FakeDevice;
+import vfio.pci.api.testing.FakeHardwareState;
 import vfio.pci.api.testing.FakeRegion;
 import vfio.pci.api.testing.MediatedDevice;
 import vfio.pci.api.testing.Trapping;

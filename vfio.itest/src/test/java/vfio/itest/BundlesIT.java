@@ -32,6 +32,7 @@ public class BundlesIT extends InFramework {
         "vfio.host",
         "vfio.sim",
         "vfio.user",
+        "vfio.migration",
         "vfio.shell",
         "migration.region",
         "mediate.igd",
@@ -40,7 +41,7 @@ public class BundlesIT extends InFramework {
 
     @Configuration
     public Option[] configuration() {
-        return options(core(), simulatedBus(), hostDevices(), vendors(), repository(), server(), shell());
+        return options(core(), simulatedBus(), hostDevices(), mover(), vendors(), repository(), server(), shell());
     }
 
     /** One device of each kind, so that each component has the configuration it may require. */

@@ -108,6 +108,11 @@ public abstract class InFramework {
         return bundles("vfio.host");
     }
 
+    /** Moves devices. */
+    static Option mover() {
+        return bundles("vfio.migration");
+    }
+
     /** The vendor bundles and their library. */
     static Option vendors() {
         return composite(library(), bundles("mediate.igd", "mediate.i40e"));

@@ -20,6 +20,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+import vfio.pci.api.pci.PciRegion;
 
 /** The example of a vendor bundle: small, built from the API alone, deployed and updated under a client. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
@@ -38,8 +40,10 @@ class ExampleIT {
 
     private static final int FACTORIAL = 0x08;
     private static final int COUNT = 0x0c;
+    private static final int BUFFER = 0x40000;
     private static final int FACTORIAL_OF_12 = 479_001_600;
-    private static final int LINES = 60;
+    /** Without migration it has 60. */
+    private static final int LINES = 60 + 40;
 
     private ExampleProject example;
     private RuntimeProcess runtime;
@@ -122,6 +126,36 @@ class ExampleIT {
         assertThat(runtime.errors()).isEmpty();
     }
 
+    /** What it declares of its device is saved and comes back. */
+    @Test
+    void savesAndRestoresTheDevice(@TempDir Path folder) throws IOException {
+        Path distribution = Places.copyOfDistribution("example-moves");
+        try (RuntimeProcess moving =
+                RuntimeProcess.start("example-moves", configuration(), distribution.resolve("bin/vfio-mediate"))) {
+            deploy(example.jar(), distribution.resolve("deploy/mediate.example.jar"));
+            awaitDriver(moving, "mediate.example 1.0.0");
+            try (EduClient edu = EduClient.connect(moving.socket(EDU))) {
+                edu.client().writeInt(PciRegion.BAR0, BUFFER, 0x1234_5678);
+                edu.write(FACTORIAL, 5);
+                assertThat(moving.exec("vfio:save --keep-running " + EDU + " " + folder.resolve("state")))
+                        .contains("it runs on");
+                edu.write(FACTORIAL, 6);
+                edu.client().writeInt(PciRegion.BAR0, BUFFER, 0);
+                assertThat(edu.read(COUNT)).isEqualTo(2);
+
+                assertThat(moving.tryExec("vfio:restore " + EDU + " " + folder.resolve("state"))
+                                .output())
+                        .contains("bus mastering is on");
+                edu.client().reset();
+                moving.exec("vfio:restore " + EDU + " " + folder.resolve("state"));
+                assertThat(edu.read(COUNT)).isEqualTo(1);
+                assertThat(edu.read(FACTORIAL)).isEqualTo(120);
+                assertThat(edu.client().readInt(PciRegion.BAR0, BUFFER)).isEqualTo(0x1234_5678);
+            }
+            assertThat(moving.errors()).isEmpty();
+        }
+    }
+
     /** Puts a file in place as a whole. */
     private static void deploy(Path jar, Path place) throws IOException {
         Path complete = Files.copy(jar, place.resolveSibling("incoming"));
@@ -129,6 +163,10 @@ class ExampleIT {
     }
 
     private void awaitDriver(String bundle) {
+        awaitDriver(runtime, bundle);
+    }
+
+    private static void awaitDriver(RuntimeProcess runtime, String bundle) {
         Awaitility.await(bundle)
                 .atMost(Duration.ofSeconds(30))
                 .pollDelay(Duration.ZERO)

@@ -131,16 +131,21 @@ final class ExampleProject implements AutoCloseable {
         }
     }
 
-    /** What a release consists of: the API, its tests jar, and the parent of its pom. */
+    /** What a release consists of: the API, its tests jar, the library, and the parent of their poms. */
     private static void release(Path group, String version) throws IOException {
         Path parent = place(group, "vfio.mediate", version);
         Files.copy(Places.beside("pom.xml"), parent.resolve("vfio.mediate-" + version + ".pom"));
-        Path api = place(group, "vfio.pci.api", version);
-        Path module = Places.beside("vfio.pci.api");
-        Files.copy(module.resolve("pom.xml"), api.resolve("vfio.pci.api-" + version + ".pom"));
-        for (String suffix : List.of(".jar", "-tests.jar")) {
-            String file = "vfio.pci.api-" + version + suffix;
-            Files.copy(module.resolve("target").resolve(file), api.resolve(file));
+        release(group, "vfio.pci.api", version, ".jar", "-tests.jar");
+        release(group, "migration.region", version, ".jar");
+    }
+
+    private static void release(Path group, String module, String version, String... suffixes) throws IOException {
+        Path released = place(group, module, version);
+        Path built = Places.beside(module);
+        Files.copy(built.resolve("pom.xml"), released.resolve(module + "-" + version + ".pom"));
+        for (String suffix : suffixes) {
+            String file = module + "-" + version + suffix;
+            Files.copy(built.resolve("target").resolve(file), released.resolve(file));
         }
     }
 

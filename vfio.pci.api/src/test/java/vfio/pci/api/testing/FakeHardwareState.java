@@ -1,4 +1,4 @@
-package mediate.i40e;
+package vfio.pci.api.testing;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -9,15 +9,29 @@ import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.VfioException;
 
-/** What the host knows of a function: some parts, of which those that begin with 0xff are wrong. */
-final class FakeHardwareState implements HardwareState {
-    final Map<String, byte[]> parts = new TreeMap<>();
-    final List<String> calls = new ArrayList<>();
-    boolean frozen;
+/**
+ * What the host knows of a device, for {@link FakeDevice#withHardwareState}: some parts with any content, but that empty ones and those
+ * that begin with 0xff are refused. For one thread.
+ */
+public final class FakeHardwareState implements HardwareState {
+    private final Map<String, byte[]> parts = new TreeMap<>();
+    private final List<String> calls = new ArrayList<>();
+    private boolean frozen;
 
-    FakeHardwareState with(String part, byte... content) {
+    /** Gives it a part, or a part other content. Returns this. */
+    public FakeHardwareState with(String part, byte... content) {
         parts.put(part, content);
         return this;
+    }
+
+    /** What was called so far: {@code freeze}, {@code thaw} and {@code write}. */
+    public List<String> calls() {
+        return List.copyOf(calls);
+    }
+
+    /** Whether it stands still. */
+    public boolean isFrozen() {
+        return frozen;
     }
 
     @Override
@@ -39,6 +53,9 @@ final class FakeHardwareState implements HardwareState {
 
     @Override
     public byte[] read(String part) {
+        if (!parts.containsKey(part)) {
+            throw new VfioException(Errno.EINVAL, "there is no part " + part);
+        }
         return parts.get(part).clone();
     }
 
