@@ -1,6 +1,5 @@
 package vfio.pci.core;
 
-import vfio.pci.api.device.DmaSpace;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
@@ -11,12 +10,12 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.DmaMapping;
+import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Hardware;
 import vfio.pci.api.device.InterruptAction;
@@ -59,12 +58,10 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
     private final HandOver handOver;
     private final ClientLayout layout;
     private final MediatedRegions regions;
+    private final MediationCounters counters;
     private final AtomicBoolean closed = new AtomicBoolean();
     /** Whether the user has connected the interrupt by which it can be asked for the device. */
     private volatile boolean listensToRequests;
-
-    /** What the mediation was given whose counters did not return: asked again, it would keep one more thread. */
-    private volatile @Nullable LentContext silent;
 
     private final CountDownLatch released = new CountDownLatch(1);
 
@@ -92,6 +89,7 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         handOver = new HandOver(device, user, gate, choice, core, this);
         Layer first = handOver.open();
         layout = ClientLayout.of(first.regions(), settings(first).trap(), features);
+        counters = new MediationCounters(device.address(), gate, handOver::layer, core);
         regions = new MediatedRegions(hardware, layout, gate, handOver, core.faults());
         adopt(first);
     }
@@ -181,41 +179,9 @@ final class MediatedDevice implements OpenDevice, HandOver.Owner {
         return handOver.statistics();
     }
 
-    /** Asked on a thread of their own: whoever wants to see them wants to see other devices too. */
     @Override
     public Map<String, Long> counters() {
-        if (handOver.awaiting().isPresent()) {
-            return Map.of();
-        }
-        Layer asked = handOver.layer();
-        String call = asked.name() + "'s counters of " + device.address();
-        if (asked.context() != null && asked.context() == silent) {
-            throw new VfioException(
-                    Errno.EIO, call + " did not return before; it is not asked again for as long as it mediates");
-        }
-        try {
-            return core.calls().call(call, core.limits().vendor(), () -> countersInside(asked), late -> {});
-        } catch (VendorCalls.StuckException e) {
-            silent = asked.context();
-            throw core.faults().contain(asked.mediator(), "counters", e);
-        } catch (ExecutionException e) {
-            throw core.faults().contain(asked.mediator(), "counters", Objects.requireNonNullElse(e.getCause(), e));
-        }
-    }
-
-    private Map<String, Long> countersInside(Layer asked) {
-        gate.enter();
-        try {
-            // Nobody who came meanwhile is asked: what goes wrong is put down to the one before.
-            return asked.context() == handOver.layer().context() ? countersOf(asked) : Map.of();
-        } finally {
-            gate.exit();
-        }
-    }
-
-    private static Map<String, Long> countersOf(Layer asked) {
-        return Map.copyOf(
-                Objects.requireNonNull(asked.mediation().counters(), "it returned null instead of its counters"));
+        return handOver.awaiting().isPresent() ? Map.of() : counters.ask();
     }
 
     @Override
