@@ -200,15 +200,27 @@ public final class DirtyBitmap {
         });
     }
 
-    /** Sets bits; returns the page behind them. What was written before can be read by whoever takes them out. */
+    /**
+     * Sets bits; returns the page behind them. What was written before can be read by whoever takes them out. Where all bits of a
+     * word are set it does not matter what was there, so storing them will do, with one fence for all.
+     */
     private static long mark(Area area, long from, long to) {
+        boolean stored = false;
         for (long page = from; page <= to; ) {
             long index = page - area.first;
             int low = (int) index & 63;
             int count = (int) Math.min(64 - low, to - page + 1);
-            WORD.getAndBitwiseOr(
-                    area.chunk((int) (index >>> CHUNK_SHIFT)), wordOf(index), (-1L >>> (64 - count)) << low);
+            long[] chunk = area.chunk((int) (index >>> CHUNK_SHIFT));
+            if (count == 64) {
+                WORD.setRelease(chunk, wordOf(index), -1L);
+                stored = true;
+            } else {
+                WORD.getAndBitwiseOr(chunk, wordOf(index), (-1L >>> (64 - count)) << low);
+            }
             page += count;
+        }
+        if (stored) {
+            VarHandle.fullFence();
         }
         return to + 1;
     }

@@ -154,11 +154,15 @@ class DirtyBitmapTest {
     }
 
     /**
-     * Two threads share the words: each marks every other page, once a round, after it has written to it; a third drains meanwhile. A
-     * bit that is lost is missing in the end, one that is given out twice is noticed at once, and what was written must be seen.
+     * Two threads share the words: each marks every other block of pages, once a round, after it has written to it; a third drains
+     * meanwhile. A bit that is lost is missing in the end, one that is given out twice is noticed at once, and what was written must
+     * be seen.
+     *
+     * @param block 1, and as many as take a whole word and a part of one
      */
-    @Test
-    void noBitIsLostToADrain() throws Exception {
+    @ParameterizedTest
+    @ValueSource(ints = {1, 96})
+    void noBitIsLostToADrain(int block) throws Exception {
         int pages = 2048;
         int rounds = 4000;
         AtomicIntegerArray memory = new AtomicIntegerArray(pages);
@@ -169,9 +173,12 @@ class DirtyBitmapTest {
                 .mapToObj(thread -> CompletableFuture.runAsync(() -> {
                     for (int round = 1; round <= rounds; round++) {
                         await(begin);
-                        for (int page = thread; page < pages; page += 2) {
-                            memory.setPlain(page, round);
-                            bitmap.mark(page * PAGE, 1);
+                        for (int first = thread * block; first < pages; first += 2 * block) {
+                            int count = Math.min(block, pages - first);
+                            for (int page = first; page < first + count; page++) {
+                                memory.setPlain(page, round);
+                            }
+                            bitmap.mark(first * PAGE, (count - 1) * PAGE + 1);
                         }
                         done.incrementAndGet();
                     }
