@@ -59,6 +59,11 @@ final class Distribution implements AutoCloseable {
         return sockets.resolve(address + ".sock");
     }
 
+    /** Where devices come in from other runtimes. */
+    Path migrationSocket() {
+        return sockets.resolve("migration.sock");
+    }
+
     /** What its shell prints of a command; over the administration socket, whose protocol {@code vfio.dist} describes. */
     String shell(String command) throws IOException {
         try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(sockets.resolve("admin.sock")))) {

@@ -2,6 +2,7 @@ package vfio.bench;
 
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.List;
 import vfio.iavf.DriverOptions;
 import vfio.iavf.FrameHandler;
 import vfio.iavf.QueueSettings;
@@ -11,6 +12,7 @@ import vfio.iavf.TransmitOffload;
 import vfio.iavf.TransmitQueue;
 import vfio.iavf.VfRegister;
 import vfio.iavf.VirtualFunctionDriver;
+import vfio.pci.api.device.DmaRange;
 import vfio.user.client.ClientOptions;
 import vfio.user.client.VfioUserClient;
 
@@ -27,6 +29,8 @@ final class PacketPair implements AutoCloseable {
 
     private static final int BATCH = 32;
     private static final int MAC_LENGTH = 14;
+    private static final int PAGE = 4096;
+    private static final long MEMORY = 16 << 20;
     private static final int PLACE_SIZE = 2048;
     private static final long PATIENCE_NANOS = 10_000_000_000L;
 
@@ -37,17 +41,20 @@ final class PacketPair implements AutoCloseable {
 
     private final RegisterPath registers;
 
-    private PacketPair(RegisterPath registers) {
+    private final long iova;
+
+    private PacketPair(RegisterPath registers, long iova) {
         this.registers = registers;
+        this.iova = iova;
     }
 
     /** Brings both functions up. */
     static PacketPair open(Path sender, Path receiver, RegisterPath registers, long iova) {
-        PacketPair pair = new PacketPair(registers);
+        PacketPair pair = new PacketPair(registers, iova);
         boolean opened = false;
         try {
-            pair.open(0, sender, iova);
-            pair.open(1, receiver, iova);
+            pair.open(0, sender);
+            pair.open(1, receiver);
             opened = true;
             return pair;
         } finally {
@@ -120,7 +127,23 @@ final class PacketPair implements AutoCloseable {
         return nanos;
     }
 
-    private void open(int index, Path socket, long iova) {
+    /** Has both functions logged, as if they were about to be moved. */
+    void startLogging() {
+        for (VfioUserClient client : clients) {
+            client.migration().startLogging(PAGE, List.of(new DmaRange(iova, MEMORY)));
+        }
+    }
+
+    /** Takes out what both have written since the last time, in pages. */
+    int reportedPages() {
+        int pages = 0;
+        for (VfioUserClient client : clients) {
+            pages += client.migration().report(iova, MEMORY, PAGE).cardinality();
+        }
+        return pages;
+    }
+
+    private void open(int index, Path socket) {
         clients[index] = VfioUserClient.connect(socket, ClientOptions.DEFAULT.withDynamicTrap(true));
         clients[index].reset();
         drivers[index] = VirtualFunctionDriver.attach(
@@ -129,7 +152,7 @@ final class PacketPair implements AutoCloseable {
                         .withRegisters(registers)
                         .withInterrupts(false)
                         .withCanaries(false)
-                        .withMemory(iova, 16 << 20));
+                        .withMemory(iova, MEMORY));
         drivers[index].probe();
         drivers[index].open(QueueSettings.DEFAULT);
     }
