@@ -87,6 +87,7 @@ public final class DeviceMoverComponent implements DeviceMover {
         begin(address, new Move(progress, outgoing));
         try {
             requireRunning(migration);
+            progress.phase(Phase.CONNECTING);
             outgoing.run(new Link(UnixSocket.connect(target)));
             return progress.status();
         } catch (RuntimeException e) {

@@ -127,7 +127,6 @@ final class Outgoing {
         List<DmaRange> left = List.of();
         long pageSize = ranges.isEmpty() ? PAGE_SIZE : startLogging(ranges);
         if (!ranges.isEmpty()) {
-            progress.phase(options.waitForSwitchOver() ? Phase.AWAITING_SWITCH_OVER : Phase.COPYING);
             left = copyWhileRunning(memory, pace, pageSize);
         } else if (options.waitForSwitchOver()) {
             progress.phase(Phase.AWAITING_SWITCH_OVER);
@@ -187,7 +186,8 @@ final class Outgoing {
         if (migration.offersPreCopy()) {
             migration.request(MigrationState.PRE_COPY);
         }
-        progress.round();
+        Phase copying = options.waitForSwitchOver() ? Phase.AWAITING_SWITCH_OVER : Phase.COPYING;
+        progress.round(copying);
         long start = System.nanoTime();
         memory.sendAll();
         while (true) {
@@ -208,7 +208,7 @@ final class Outgoing {
             }
             if (bytes > 0) {
                 progress.estimate(perSecond, estimate);
-                progress.round();
+                progress.round(copying);
                 memory.send(dirty);
             }
         }

@@ -2,6 +2,7 @@ package vfio.migration;
 
 import java.time.Duration;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import vfio.pci.api.manage.MoveStatus;
@@ -17,7 +18,7 @@ final class Progress {
     private long dirtyBytesPerSecond;
     private @Nullable Duration estimate;
     private @Nullable Duration downtime;
-    private long stopped;
+    private OptionalLong stopped = OptionalLong.empty();
     private volatile MoveStatus status;
 
     Progress(Phase first, String peer, Consumer<MoveStatus> listener) {
@@ -39,10 +40,10 @@ final class Progress {
         phase(phase, "");
     }
 
-    /** Another round begins. */
-    void round() {
+    /** Another round of copying begins. */
+    void round(Phase copying) {
         rounds++;
-        phase(status.phase());
+        phase(copying);
     }
 
     /** What is known from the last round. */
@@ -53,21 +54,28 @@ final class Progress {
 
     void memory(long bytes) {
         memoryBytes = bytes;
+        update();
     }
 
     void state(long bytes) {
         stateBytes = bytes;
+        update();
     }
 
     /** The device is stopped now. */
     void stops() {
-        stopped = System.nanoTime();
+        stopped = OptionalLong.of(System.nanoTime());
         phase(Phase.STOPPED);
     }
 
-    /** The device runs again, wherever. */
+    /** The device runs, wherever; if it was stopped, it is known now for how long. */
     void runs() {
-        downtime = Duration.ofNanos(System.nanoTime() - stopped);
+        stopped.ifPresent(since -> downtime = Duration.ofNanos(System.nanoTime() - since));
+    }
+
+    /** For those who look; nobody is told. */
+    private void update() {
+        status = snapshot(status.phase(), status.note());
     }
 
     private MoveStatus snapshot(Phase phase, String note) {

@@ -106,6 +106,39 @@ class MoveTest {
         assertThat(stop).isBetween(1, MoveOptions.DEFAULT.maximumRounds());
     }
 
+    @Test
+    void everyRoundIsTold() {
+        List<String> told = new ArrayList<>();
+        listener = status -> told.add(status.phase() + " " + status.rounds());
+        move();
+        assertThat(told).containsExactly("COPYING 1", "STOPPED 1", "COMMITTING 1", "DONE 1");
+    }
+
+    @Test
+    void targetTellsWhatHasCome() {
+        List<Long> came = new ArrayList<>();
+        move(type -> {
+            if (type == MessageType.LOADED) {
+                came.add(arriving.status().memoryBytes());
+                came.add(arriving.status().stateBytes());
+            }
+        });
+        assertThat(came.get(0)).isEqualTo(PAGES * FakeRuntime.PAGE);
+        assertThat(came.get(1)).isPositive();
+    }
+
+    /** Whoever never stopped the device did not keep it waiting. */
+    @Test
+    void deviceThatWasNotStoppedDidNotStandStill() {
+        MoveStatus status = move(type -> {
+            if (type == MessageType.MEMORY) {
+                throw new Wire.Cut();
+            }
+        });
+        assertThat(status.phase()).isEqualTo(Phase.FAILED);
+        assertThat(status.downtime()).isEmpty();
+    }
+
     /** A device that writes all the time does not keep it from ending. */
     @Test
     void endsAfterTheMostRounds() {
