@@ -99,6 +99,13 @@ public final class DeviceMoverComponent implements DeviceMover {
     }
 
     @Override
+    public void settle(PciAddress address) {
+        Outgoing outgoing = outgoing(address);
+        outgoing.settle();
+        outgoing(address);
+    }
+
+    @Override
     public void switchOver(PciAddress address) {
         outgoing(address).switchOver();
     }

@@ -112,6 +112,7 @@ final class Incoming {
                     store(device, memory, payload);
                     told.memory(memoryBytes);
                 }
+                case ROUND -> link.sendEmpty(MessageType.STORED);
                 case STATE -> {
                     stateBytes += payload.remaining();
                     migration.write(payload);

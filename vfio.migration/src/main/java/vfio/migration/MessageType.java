@@ -21,7 +21,11 @@ enum MessageType {
     /** The source will not run it any more. */
     COMMIT(8),
     /** The target runs it. */
-    RUNNING(9);
+    RUNNING(9),
+    /** That was a round of memory. */
+    ROUND(10),
+    /** The target has stored it. */
+    STORED(11);
 
     private final int number;
 

@@ -40,6 +40,8 @@ final class Outgoing {
     private final Progress progress;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
+    private long roundsStored;
+    private boolean copied;
     private boolean switchOver;
     private boolean cancelled;
     private boolean committed;
@@ -79,6 +81,27 @@ final class Outgoing {
             throw isCancelled() && !isCommitted()
                     ? new VfioException(Errno.ECANCELED, "the move was cancelled; the device runs here", e)
                     : e;
+        } finally {
+            copied();
+        }
+    }
+
+    /**
+     * Waits until what was read of memory before is stored at the target, so that it cannot come there after what others write.
+     *
+     * @throws VfioException ECANCELED if it is interrupted
+     */
+    void settle() {
+        lock.lock();
+        try {
+            for (long before = roundsStored; roundsStored == before && !copied; ) {
+                changed.await();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new VfioException(Errno.ECANCELED, "waiting for the memory that is sent was interrupted", e);
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -127,8 +150,10 @@ final class Outgoing {
         List<DmaRange> left = List.of();
         long pageSize = ranges.isEmpty() ? PAGE_SIZE : startLogging(ranges);
         if (!ranges.isEmpty()) {
-            left = copyWhileRunning(memory, pace, pageSize);
+            left = copyWhileRunning(target, memory, pace, pageSize);
+            copied();
         } else if (options.waitForSwitchOver()) {
+            copied();
             progress.phase(Phase.AWAITING_SWITCH_OVER);
             awaitSwitchOver(Long.MAX_VALUE);
         }
@@ -182,7 +207,8 @@ final class Outgoing {
     }
 
     /** Copies until it can be stopped; returns what has not been copied by then. */
-    private List<DmaRange> copyWhileRunning(MemorySender memory, Pace pace, long pageSize) {
+    private List<DmaRange> copyWhileRunning(Link target, MemorySender memory, Pace pace, long pageSize)
+            throws RefusedException {
         if (migration.offersPreCopy()) {
             migration.request(MigrationState.PRE_COPY);
         }
@@ -192,6 +218,7 @@ final class Outgoing {
         memory.sendAll();
         while (true) {
             progress.memory(memory.sent());
+            endRound(target);
             List<DmaRange> dirty = memory.takeDirty(pageSize);
             long now = System.nanoTime();
             long bytes = MemorySender.length(dirty);
@@ -211,6 +238,30 @@ final class Outgoing {
                 progress.round(copying);
                 memory.send(dirty);
             }
+        }
+    }
+
+    /** Nothing of a round is under way when the next one begins. */
+    private void endRound(Link target) throws RefusedException {
+        target.sendEmpty(MessageType.ROUND);
+        target.expect(MessageType.STORED);
+        lock.lock();
+        try {
+            roundsStored++;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** No memory is copied any more while the device runs. */
+    private void copied() {
+        lock.lock();
+        try {
+            copied = true;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
         }
     }
 

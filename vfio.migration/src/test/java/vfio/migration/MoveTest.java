@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
@@ -172,6 +174,31 @@ class MoveTest {
         assertThat(target.memory).isEqualTo(source.memory);
     }
 
+    /** What a VMM copies to the target after settle is not overwritten by what was read before. */
+    @Test
+    void nothingOlderComesAfterSettling() throws InterruptedException {
+        options = new MoveOptions(Optional.empty(), Duration.ZERO, 1, 0, true);
+        CountDownLatch readBefore = new CountDownLatch(1);
+        AtomicReference<Thread> machine = new AtomicReference<>();
+        MoveStatus status = move(type -> {
+            if (type == MessageType.MEMORY && machine.get() == null) {
+                machine.set(new Thread(() -> {
+                    source.memory[0] = 77;
+                    readBefore.countDown();
+                    outgoing.settle();
+                    target.memory[0] = 77;
+                    outgoing.switchOver();
+                }));
+                machine.get().start();
+                joinedCount(readBefore);
+                awaitWaiting(machine.get());
+            }
+        });
+        machine.get().join();
+        assertThat(status.phase()).isEqualTo(Phase.DONE);
+        assertThat(target.memory[0]).isEqualTo((byte) 77);
+    }
+
     @Test
     void memoryGoesNoFasterThanAllowed() {
         options = new MoveOptions(Optional.empty(), Duration.ofSeconds(9), 30, 4L * PAGES * FakeRuntime.PAGE, false);
@@ -205,7 +232,7 @@ class MoveTest {
     }
 
     /** How many messages a move without events takes, in both directions. */
-    private static final int MESSAGES = 12;
+    private static final int MESSAGES = 14;
 
     static Stream<Integer> everyMessage() {
         return IntStream.rangeClosed(1, MESSAGES).boxed();
@@ -247,6 +274,8 @@ class MoveTest {
                         MessageType.ACCEPT,
                         MessageType.MEMORY,
                         MessageType.MEMORY,
+                        MessageType.ROUND,
+                        MessageType.STORED,
                         MessageType.STATE,
                         MessageType.LOAD,
                         MessageType.LOADED,
@@ -352,7 +381,7 @@ class MoveTest {
                 link.send(random.nextInt(10) == 0 ? MessageType.STATE : MessageType.HELLO);
                 boolean loads = false;
                 for (int message = 0; message < 5 && !loads; message++) {
-                    MessageType type = MessageType.of(1 + random.nextInt(9)).orElseThrow();
+                    MessageType type = MessageType.of(1 + random.nextInt(11)).orElseThrow();
                     loads = type == MessageType.LOAD;
                     byte[] noise = new byte[random.nextInt(40)];
                     random.nextBytes(noise);
@@ -381,6 +410,21 @@ class MoveTest {
         assertThat(source.state).isEqualTo(STATE);
         assertThat(source.isLogged()).as("untrapped").isFalse();
         assertThat(source.resets).hasValue(0);
+    }
+
+    private static void joinedCount(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(10, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** It waits for something, or has come to its end. */
+    private static void awaitWaiting(Thread thread) {
+        while (thread.getState() != Thread.State.WAITING && thread.getState() != Thread.State.TERMINATED) {
+            Thread.onSpinWait();
+        }
     }
 
     private static void joined(Thread thread) {

@@ -66,7 +66,10 @@ final class CommandTable {
                     "move an open device to another runtime",
                     DEVICE),
             new Command(
-                    "migration", "[DEVICE [switch-over|cancel|resume]]", "how devices that are moved stand", DEVICE),
+                    "migration",
+                    "[DEVICE [settle|switch-over|cancel|resume]]",
+                    "how devices that are moved stand",
+                    DEVICE),
             new Command("save", "[--keep-running] DEVICE FILE", "write the state of an open device to a file", DEVICE),
             new Command("restore", "DEVICE FILE", "read the state of a device from a file", DEVICE),
             new Command("update", "[BUNDLE [FILE]]", "update a bundle, or say which can be now", NONE),

@@ -34,7 +34,10 @@ public final class MigrationCommands {
     private static final long MEBIBYTE = 1 << 20;
 
     private static final Map<String, BiConsumer<DeviceMover, PciAddress>> STEPS = Map.of(
-            "switch-over", DeviceMover::switchOver, "cancel", DeviceMover::cancel, "resume", DeviceMover::resume);
+            "settle", DeviceMover::settle,
+            "switch-over", DeviceMover::switchOver,
+            "cancel", DeviceMover::cancel,
+            "resume", DeviceMover::resume);
 
     @Reference(
             cardinality = ReferenceCardinality.OPTIONAL,
@@ -124,17 +127,17 @@ public final class MigrationCommands {
         return on(device, MigrationCommands::status);
     }
 
-    /** {@code vfio:migration DEVICE switch-over|cancel|resume}. */
+    /** {@code vfio:migration DEVICE settle|switch-over|cancel|resume}. */
     @Descriptor("tells a move how to go on")
     public String migration(
             @Descriptor(ADDRESS) String device,
             @Descriptor(
-                            "switch-over: the guest is stopped, so the device can be. cancel: the device runs on here. resume: lets a"
+                            "settle: waits until the memory that was read is at the target. switch-over: the guest is stopped, so the device can be. cancel: the device runs on here. resume: lets a"
                                     + " device run here that stands still, after vfio:save or a move in doubt")
                     String step) {
         BiConsumer<DeviceMover, PciAddress> wanted = STEPS.get(step);
         if (wanted == null) {
-            throw new CommandException("'" + step + "' is no step: it is switch-over, cancel or resume");
+            throw new CommandException("'" + step + "' is no step: it is settle, switch-over, cancel or resume");
         }
         return on(device, (present, address) -> {
             wanted.accept(present, address);

@@ -52,6 +52,11 @@ final class FakeMover implements DeviceMover {
     }
 
     @Override
+    public void settle(PciAddress device) {
+        requests.add("settle " + device);
+    }
+
+    @Override
     public void switchOver(PciAddress device) {
         requests.add("switchOver " + device);
     }

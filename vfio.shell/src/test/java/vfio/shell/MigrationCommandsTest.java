@@ -61,11 +61,13 @@ class MigrationCommandsTest {
     void switchesOverCancelsAndResumes() throws Exception {
         assertThat(gogo.run("vfio:migration 3:2.0")).isEqualTo(VF + " was never moved");
         gogo.mover.status = FakeMover.status(Phase.AWAITING_SWITCH_OVER, "");
+        assertThat(gogo.run("vfio:migration 3:2.0 settle")).contains("0000:03:02.0");
         assertThat(gogo.run("vfio:migration 3:2.0 switch-over")).contains("vfio:migration DEVICE switch-over");
         gogo.run("vfio:migration 3:2.0 cancel");
         gogo.run("vfio:migration 3:2.0 resume");
         assertThatThrownBy(() -> gogo.run("vfio:migration 3:2.0 back")).hasMessageContaining("'back' is no step");
-        assertThat(gogo.mover.requests).containsExactly("switchOver " + VF, "cancel " + VF, "resume " + VF);
+        assertThat(gogo.mover.requests)
+                .containsExactly("settle " + VF, "switchOver " + VF, "cancel " + VF, "resume " + VF);
     }
 
     @Test

@@ -33,6 +33,14 @@ public interface DeviceMover {
     MoveStatus migrate(PciAddress device, Path target, MoveOptions options, Consumer<MoveStatus> progress);
 
     /**
+     * Waits until what a move has read of the client's memory until now is stored at the target. What is copied there afterwards is not
+     * overwritten by anything older.
+     *
+     * @throws VfioException EINVAL if the device is not being moved from here, or no longer
+     */
+    void settle(PciAddress device);
+
+    /**
      * The client's guest does not run any more: a move that waits for that goes on, and one that copies does not stop to ask.
      *
      * @throws VfioException EINVAL if the device is not being moved from here
