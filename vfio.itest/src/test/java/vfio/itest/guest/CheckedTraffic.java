@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Arrays;
 import org.awaitility.Awaitility;
+import vfio.iavf.TransmitOffload;
 
 /**
  * Numbered frames in both directions between a station that moves and one that does not. None may be lost, come twice, or be
@@ -38,6 +39,13 @@ final class CheckedTraffic {
     void send(int count) {
         for (int number = 0; number < count && sent - peerReceived < WINDOW; number++) {
             moving.send(frame(peer, moving, sent++));
+        }
+    }
+
+    /** Writes frames to memory that the device is not shown before the next is sent. */
+    void post(int count) {
+        for (int number = 0; number < count && sent - peerReceived < WINDOW; number++) {
+            moving.post(frame(peer, moving, sent++), TransmitOffload.NONE);
         }
     }
 

@@ -176,7 +176,7 @@ final class RandomMove {
         dirty.stream().forEach(page -> copy(memory, image, (long) page * PAGE, PAGE));
     }
 
-    private static void copy(GuestMemory from, MappedMemory to, long offset, int length) {
+    static void copy(GuestMemory from, MappedMemory to, long offset, int length) {
         ByteBuffer bytes = ByteBuffer.allocate(length);
         from.bytes().get(offset, bytes);
         to.put(offset, bytes.flip());

@@ -98,6 +98,10 @@ final class RuntimeProcess implements AutoCloseable {
         }
     }
 
+    boolean isAlive() {
+        return process.isAlive();
+    }
+
     long pid() {
         return process.pid();
     }
@@ -153,7 +157,7 @@ final class RuntimeProcess implements AutoCloseable {
 
     /** One field of what {@code vfio:devices DEVICE} shows; empty if it is not shown. */
     Optional<String> field(String address, String name) {
-        return exec("vfio:devices " + address)
+        return ask("vfio:devices " + address)
                 .lines()
                 .filter(line -> line.startsWith(name + " "))
                 .map(line -> line.substring(name.length()).trim())
