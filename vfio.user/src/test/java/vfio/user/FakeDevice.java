@@ -1,6 +1,5 @@
 package vfio.user;
 
-import vfio.pci.api.device.DmaSpace;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -17,6 +16,7 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import vfio.linux.MappedMemory;
 import vfio.pci.api.device.DmaMapping;
+import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.InterruptAction;
 import vfio.pci.api.device.InterruptInfo;
@@ -338,14 +338,22 @@ final class FakeDevice implements OpenDevice {
 
     @Override
     public void unmap(long iova, long size) {
-        DmaMapping found = mappings.stream()
-                .filter(mapping -> mapping.iova() == iova && mapping.size() == size)
-                .findFirst()
-                .orElseThrow(() -> new VfioException(Errno.ENOENT, "not mapped"));
+        List<DmaMapping> found = mappings.stream()
+                .filter(mapping -> mapping.overlaps(iova, size))
+                .toList();
+        if (size == 0
+                || found.isEmpty()
+                || found.stream()
+                        .anyMatch(mapping -> Long.compareUnsigned(mapping.iova(), iova) < 0
+                                || Long.compareUnsigned(mapping.last(), iova + size - 1) > 0)) {
+            throw new VfioException(Errno.ENOENT, "not mapped");
+        }
         beforeUnmap.run();
-        mappings.remove(found);
-        if (found.memory() != null) {
-            found.memory().close();
+        mappings.removeAll(found);
+        for (DmaMapping mapping : found) {
+            if (mapping.memory() != null) {
+                mapping.memory().close();
+            }
         }
     }
 

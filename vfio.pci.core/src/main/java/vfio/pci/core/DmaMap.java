@@ -134,13 +134,23 @@ final class DmaMap implements DmaSpace {
         }
     }
 
-    /** Removes a mapping that is exactly the range, after accesses in progress. */
+    /**
+     * Removes the mappings of a range, which must not cut one, after accesses in progress. Behind an IOMMU of a guest the client
+     * unmaps at once what it has mapped page by page.
+     */
     void unmap(long iova, long size, Hardware hardware) {
-        DmaMapping mapping = remove(iova, size);
-        try {
-            hardware.unmap(mapping);
-        } finally {
-            release(mapping);
+        @Nullable RuntimeException failure = null;
+        for (DmaMapping mapping : remove(iova, size)) {
+            try {
+                hardware.unmap(mapping);
+            } catch (RuntimeException e) {
+                failure = failure == null ? e : failure;
+            } finally {
+                release(mapping);
+            }
+        }
+        if (failure != null) {
+            throw failure;
         }
     }
 
@@ -155,20 +165,27 @@ final class DmaMap implements DmaSpace {
         }
     }
 
-    private DmaMapping remove(long iova, long size) {
+    private DmaMapping[] remove(long iova, long size) {
+        long last = iova + size - 1;
         long stamp = lock.writeLock();
         try {
-            int index = firstFrom(iova);
-            if (index == count || mappings[index].iova() != iova || mappings[index].size() != size) {
+            int first = firstFrom(iova);
+            int end = size == 0 || Long.compareUnsigned(last, iova) < 0 ? first : firstFrom(last);
+            if (end < count && mappings[end].last() == last) {
+                end++;
+            }
+            boolean cut = end < count && Long.compareUnsigned(mappings[end].iova(), last) <= 0;
+            if (cut || first >= end || Long.compareUnsigned(mappings[first].iova(), iova) < 0) {
                 throw new VfioException(
                         Errno.ENOENT,
-                        "no DMA mapping is exactly [0x" + Long.toHexString(iova) + ", +0x" + Long.toHexString(size)
-                                + ")");
+                        "no DMA mappings, each as a whole, are in [0x" + Long.toHexString(iova) + ", +0x"
+                                + Long.toHexString(size) + ")");
             }
-            DmaMapping mapping = mappings[index];
-            System.arraycopy(mappings, index + 1, mappings, index, count - index - 1);
-            mappings[--count] = null;
-            return mapping;
+            DmaMapping[] removed = Arrays.copyOfRange(mappings, first, end);
+            System.arraycopy(mappings, end, mappings, first, count - end);
+            Arrays.fill(mappings, count - removed.length, count, null);
+            count -= removed.length;
+            return removed;
         } finally {
             lock.unlockWrite(stamp);
         }

@@ -119,8 +119,20 @@ class DmaMapTest {
     }
 
     @ParameterizedTest(name = "[{0}, +{1}) of [0x1000, +0x1000)")
-    @CsvSource({"0x1000,0xfff", "0x1000,0x1001", "0x1001,0xfff", "0xfff,0x1001", "0x1000,0", "0,0", "0x2000,0x1000"})
-    void unmapsExactRangesOnly(String iova, String size) {
+    @CsvSource({
+        "0x1000,0xfff",
+        "0x1001,0xfff",
+        "0xfff,0x1000",
+        "0x1001,0x1000",
+        "0x1400,0x100",
+        "0x1000,0",
+        "0,0",
+        "0x2000,0x1000",
+        "0,0x1000",
+        "0x1000,-1",
+        "-1,0x3000"
+    })
+    void cutsNoMapping(String iova, String size) {
         FakeMemory memory = mapped(0x1000, 0x1000);
 
         assertRefused(Errno.ENOENT, () -> map.unmap(Long.decode(iova), Long.decode(size), hardware));
@@ -138,6 +150,43 @@ class DmaMapTest {
         assertRefused(Errno.EFAULT, () -> map.read(0x1000, ByteBuffer.allocate(1)))
                 .contains("not mapped");
         assertRefused(Errno.ENOENT, () -> map.unmap(0x1000, 0x1000, hardware));
+    }
+
+    @ParameterizedTest(name = "[{0}, +{1})")
+    @CsvSource({"0x1000,0x3000", "0xfff,0x3002", "0,0x4000", "0,0x5000", "1,0x4fff"})
+    void unmapsAllThatIsInTheRange(String iova, String size) {
+        List<FakeMemory> inside = List.of(mapped(0x3000, 0x1000), mapped(0x1000, 0x800));
+        FakeMemory after = mapped(0x5000, 0x1000);
+        hardware.calls.clear();
+
+        map.unmap(Long.decode(iova), Long.decode(size), hardware);
+
+        assertThat(hardware.calls).containsExactly("unmap [0x1000, +0x800)", "unmap [0x3000, +0x1000)");
+        assertThat(inside).allMatch(memory -> memory.closed.get() == 1);
+        assertThat(after.closed).hasValue(0);
+        assertThat(map.list()).extracting(DmaMapping::iova).containsExactly(0x5000L);
+    }
+
+    @ParameterizedTest(name = "[{0}, +{1})")
+    @CsvSource({"0x1000,0x2fff", "0x1001,0x2fff", "0x1800,0x1800", "0,0x3fff"})
+    void unmapsNothingIfOneWouldBeCut(String iova, String size) {
+        mapped(0x1000, 0x1000);
+        mapped(0x3000, 0x1000);
+
+        assertRefused(Errno.ENOENT, () -> map.unmap(Long.decode(iova), Long.decode(size), hardware));
+        assertThat(map.list()).hasSize(2);
+        assertThat(hardware.calls).hasSize(2);
+    }
+
+    @Test
+    void unmapsUpToTheLastAddress() {
+        mapped(0x1000, 0x1000);
+        mapped(-0x2000, 0x1000);
+        mapped(-0x1000, 0x1000);
+
+        map.unmap(-0x3000, 0x3000, hardware);
+
+        assertThat(map.list()).extracting(DmaMapping::iova).containsExactly(0x1000L);
     }
 
     @Test
@@ -206,6 +255,21 @@ class DmaMapTest {
 
         assertRefused(Errno.ENODEV, () -> map.unmap(16, 16, failing));
         assertThat(memories.get(1).closed).hasValue(1);
+        assertRefused(Errno.ENODEV, () -> map.unmap(0, 48, failing));
+        assertThat(memories).allMatch(memory -> memory.closed.get() == 1);
+        assertThat(map.list()).isEmpty();
+    }
+
+    @Test
+    void clearsEvenIfTheHardwareFails() {
+        FakeHardware failing = new FakeHardware() {
+            @Override
+            public void unmap(DmaMapping mapping) {
+                throw new VfioException(Errno.ENODEV, "gone");
+            }
+        };
+        List<FakeMemory> memories = List.of(mapped(0, 16), mapped(16, 16));
+
         map.clear(failing);
         assertThat(memories).allMatch(memory -> memory.closed.get() == 1);
         assertThat(map.list()).isEmpty();

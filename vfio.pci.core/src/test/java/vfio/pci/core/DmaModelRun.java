@@ -84,10 +84,20 @@ final class DmaModelRun {
     }
 
     private void unmap(long iova, int length) {
-        @Nullable DmaMapping mapping = owners.get(iova);
-        boolean exact = mapping != null && mapping.iova() == iova && mapping.size() == length;
+        boolean possible = Long.compareUnsigned(iova + length - 1, iova) >= 0;
+        boolean some = false;
+        for (int index = 0; index < length; index++) {
+            @Nullable DmaMapping mapping = owners.get(iova + index);
+            if (mapping != null) {
+                some = true;
+                possible &= Long.compareUnsigned(mapping.iova(), iova) >= 0
+                        && Long.compareUnsigned(mapping.last(), iova + length - 1) <= 0;
+            }
+        }
         if (expect(
-                "unmap " + iova + " " + length, exact ? null : Errno.ENOENT, () -> map.unmap(iova, length, hardware))) {
+                "unmap " + iova + " " + length,
+                some && possible ? null : Errno.ENOENT,
+                () -> map.unmap(iova, length, hardware))) {
             for (int index = 0; index < length; index++) {
                 owners.remove(iova + index);
             }

@@ -93,9 +93,9 @@ public interface OpenDevice extends AutoCloseable {
     void map(DmaMapping mapping);
 
     /**
-     * Takes a range away and releases its memory. On return the device has stopped using it.
+     * Takes the mappings of a range away and releases their memory. On return the device has stopped using it.
      *
-     * @throws VfioException ENOENT if the range is not exactly a mapping
+     * @throws VfioException ENOENT if there are none or one would be cut, and then all stay
      */
     void unmap(long iova, long size);
 
