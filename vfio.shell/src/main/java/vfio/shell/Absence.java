@@ -7,6 +7,10 @@ final class Absence {
                     + " for each configuration of vfio.sim.xl710 or vfio.sim.igd in the etc folder; felix:lb shows whether the bundle"
                     + " is active.";
 
+    static final String NO_ENDPOINTS =
+            "No PCI function can be given to a VMM. vfio:devices shows all that there are, and vfio:devices DEVICE"
+                    + " says what one of them lacks.";
+
     static final String NO_MEDIATORS = "No mediate drivers are registered now. Vendor bundles bring them: those in"
             + " repository/ when a device that needs one is opened, those in deploy/ at once.";
 

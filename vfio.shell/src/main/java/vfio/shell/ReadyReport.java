@@ -91,8 +91,10 @@ public final class ReadyReport implements Supplier<@Nullable String> {
             return null;
         }
         List<Endpoint> endpoints = presentServer.endpoints();
-        StringBuilder report = new StringBuilder(
-                new Listing<>(endpoints.stream().map(EndpointRow::of).toList(), Absence.NO_DEVICES).inspect());
+        StringBuilder report = new StringBuilder(new Listing<>(
+                        endpoints.stream().map(EndpointRow::of).toList(),
+                        presentManager.devices().isEmpty() ? Absence.NO_DEVICES : Absence.NO_ENDPOINTS)
+                .inspect());
         endpoints.forEach(endpoint ->
                 report.append('\n').append(QemuArguments.of(endpoint.socket()).device()));
         int mediators = presentManager.mediators().size();

@@ -54,9 +54,19 @@ class ReadyReportTest {
     @Test
     void anEmptyBusIsReadyToo() {
         report.server = new FakeServer();
+        manager.devices.clear();
 
         assertThat(report.get())
                 .startsWith("No PCI functions are present.")
+                .endsWith("\nready: 0 devices, 1 mediate drivers");
+    }
+
+    @Test
+    void saysWhereToLookIfNoFunctionCanBeGivenAway() {
+        report.server = new FakeServer();
+
+        assertThat(report.get())
+                .startsWith("No PCI function can be given to a VMM. vfio:devices shows")
                 .endsWith("\nready: 0 devices, 1 mediate drivers");
     }
 
