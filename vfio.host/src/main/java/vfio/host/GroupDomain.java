@@ -1,12 +1,8 @@
 package vfio.host;
 
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import vfio.linux.ControlFile;
@@ -16,16 +12,10 @@ import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 
 /** A container of its own with the device's group in it, of type 1 version 2. */
-final class GroupDomain implements IommuDomain {
-    private static final Logger LOGGER = System.getLogger(GroupDomain.class.getPackageName());
-
-    private final String subject;
-    private final LockedMemory limit;
+final class GroupDomain extends CheckedDomain {
     private final ControlFile container;
     private final ControlFile group;
     private final ControlFile device;
-    private final IommuLimits limits;
-    private final AtomicLong locked = new AtomicLong();
 
     private GroupDomain(
             String subject,
@@ -34,12 +24,10 @@ final class GroupDomain implements IommuDomain {
             ControlFile group,
             ControlFile device,
             IommuLimits limits) {
-        this.subject = subject;
-        this.limit = limit;
+        super(subject, limit, limits);
         this.container = container;
         this.group = group;
         this.device = device;
-        this.limits = limits;
     }
 
     /**
@@ -61,7 +49,7 @@ final class GroupDomain implements IommuDomain {
             Supplier<String> blocked) {
         Path containerPath = folder.resolve("vfio");
         Path groupPath = folder.resolve(Integer.toString(number));
-        Opened opened = new Opened();
+        OpenFiles opened = new OpenFiles();
         boolean complete = false;
         try {
             ControlFile container = opened.add(
@@ -90,12 +78,7 @@ final class GroupDomain implements IommuDomain {
     }
 
     @Override
-    public void map(DmaMapping mapping) {
-        if (!(mapping.memory() instanceof MappedMemory memory)) {
-            acceptUnreachable(mapping);
-            return;
-        }
-        limits.check(mapping);
+    void map(DmaMapping mapping, MappedMemory memory) {
         ByteBuffer structure = Structure.of(Uapi.DMA_MAP_SIZE)
                 .putInt(
                         Uapi.FLAGS,
@@ -103,29 +86,16 @@ final class GroupDomain implements IommuDomain {
                                 | (mapping.writable() ? Uapi.VFIO_DMA_MAP_FLAG_WRITE : 0))
                 .putLong(Uapi.DMA_MAP_IOVA, mapping.iova())
                 .putLong(Uapi.DMA_MAP_LENGTH, mapping.size());
-        try {
-            KernelCall.IOMMU_MAP_DMA.on(
-                    mapping + " for " + subject,
-                    () -> container.call(Uapi.VFIO_IOMMU_MAP_DMA, structure, Uapi.DMA_MAP_VADDR, memory));
-        } catch (VfioException e) {
-            throw e.errno() == Errno.ENOMEM
-                    ? limit.exceeded(mapping + " for " + subject, locked.get() + mapping.size(), e)
-                    : e;
-        }
-        locked.addAndGet(mapping.size());
+        KernelCall.IOMMU_MAP_DMA.on(
+                subject(mapping), () -> container.call(Uapi.VFIO_IOMMU_MAP_DMA, structure, Uapi.DMA_MAP_VADDR, memory));
     }
 
     @Override
-    public void unmap(DmaMapping mapping) {
-        if (mapping.memory() == null) {
-            return;
-        }
+    void unmapMemory(DmaMapping mapping) {
         ByteBuffer structure = Structure.of(Uapi.DMA_UNMAP_SIZE)
                 .putLong(Uapi.DMA_UNMAP_IOVA, mapping.iova())
                 .putLong(Uapi.DMA_UNMAP_LENGTH, mapping.size());
-        KernelCall.IOMMU_UNMAP_DMA.on(
-                mapping + " for " + subject, () -> container.call(Uapi.VFIO_IOMMU_UNMAP_DMA, structure));
-        locked.addAndGet(-mapping.size());
+        KernelCall.IOMMU_UNMAP_DMA.on(subject(mapping), () -> container.call(Uapi.VFIO_IOMMU_UNMAP_DMA, structure));
     }
 
     /** The container goes last: with it go the mappings, which nothing can use any more. */
@@ -163,32 +133,5 @@ final class GroupDomain implements IommuDomain {
         ByteBuffer number = ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         KernelCall.GROUP_SET_CONTAINER.on(path, () -> group.call(Uapi.VFIO_GROUP_SET_CONTAINER, number, 0, container));
         KernelCall.SET_IOMMU.on(path, () -> container.call(Uapi.VFIO_SET_IOMMU, Uapi.VFIO_TYPE1v2_IOMMU));
-    }
-
-    /** VMMs map their firmware without a descriptor; no device has business there. RAM is another matter. */
-    private void acceptUnreachable(DmaMapping mapping) {
-        if (mapping.writable()) {
-            throw new VfioException(
-                    Errno.EINVAL,
-                    mapping + " for " + subject
-                            + " came without a descriptor, so a real device cannot reach it; let the VMM"
-                            + " use shared memory (QEMU: memory-backend-memfd with share=on)");
-        }
-        LOGGER.log(Level.DEBUG, "{0} cannot reach {1}, which came without a descriptor", subject, mapping);
-    }
-
-    /** What is closed again if the rest fails, the last first. */
-    private static final class Opened implements AutoCloseable {
-        private final ArrayDeque<ControlFile> files = new ArrayDeque<>();
-
-        ControlFile add(ControlFile file) {
-            files.push(file);
-            return file;
-        }
-
-        @Override
-        public void close() {
-            files.forEach(ControlFile::close);
-        }
     }
 }

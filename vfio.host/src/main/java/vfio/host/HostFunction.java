@@ -3,6 +3,7 @@ package vfio.host;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +29,9 @@ final class HostFunction implements PciDevice {
     interface Opener {
         /** Opens it; fails with whatever keeps it from being opened. */
         OpenHostFunction open(SysfsFunction function, HostInterrupts.Loss loss, Consumer<OpenHostFunction> whenClosed);
+
+        /** By what interface of the kernel it would open it, for people. */
+        String way(SysfsFunction function);
     }
 
     /** Takes a function that is being lost from its user. */
@@ -92,7 +96,12 @@ final class HostFunction implements PciDevice {
 
     @Override
     public Map<String, String> details() {
-        return described.details();
+        SysfsFunction now = described;
+        Map<String, String> details = new TreeMap<>(now.details());
+        if (now.isVfio()) {
+            details.put("opened through", opener.way(now));
+        }
+        return details;
     }
 
     /** The DMA of a real device goes through the IOMMU, not through the map given here. */

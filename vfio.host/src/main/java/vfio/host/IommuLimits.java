@@ -4,12 +4,13 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import vfio.linux.ControlFile;
+import vfio.linux.MappedMemory;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 
 /**
- * What an IOMMU can map ({@code struct vfio_iommu_type1_info}).
+ * What an IOMMU can map.
  *
  * @param pageSize the smallest, in bytes
  * @param ranges the addresses that can be mapped, ascending; empty if the kernel does not say
@@ -30,7 +31,7 @@ record IommuLimits(long pageSize, List<Range> ranges) {
     }
 
     /**
-     * Asks the kernel.
+     * Asks the kernel for a container ({@code struct vfio_iommu_type1_info}).
      *
      * @throws VfioException of the call; EPROTO if the answer makes no sense
      */
@@ -45,6 +46,34 @@ record IommuLimits(long pageSize, List<Range> ranges) {
                 Structure.capability(answer, chain, Uapi.VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, Uapi.IOVA_RANGES)
                         .map(offset -> ranges(answer, offset))
                         .orElse(List.of()));
+    }
+
+    /**
+     * Asks the kernel for an address space of an iommufd ({@code struct iommu_ioas_iova_ranges}).
+     *
+     * @throws VfioException of the call; EPROTO if the answer makes no sense
+     */
+    static IommuLimits of(ControlFile iommu, int space, String subject) {
+        try (MappedMemory list = MappedMemory.allocate("ranges of an IOMMU", SMALLEST_PAGE)) {
+            int room = (int) (list.size() / Uapi.IOVA_RANGE_SIZE);
+            ByteBuffer answer = Structure.of(Uapi.IOAS_IOVA_RANGES_SIZE)
+                    .putInt(Uapi.IOAS_IOVA_RANGES_IOAS_ID, space)
+                    .putInt(Uapi.IOAS_IOVA_RANGES_NUM_IOVAS, room);
+            KernelCall.IOAS_IOVA_RANGES.on(
+                    subject,
+                    () -> iommu.call(Uapi.IOMMU_IOAS_IOVA_RANGES, answer, Uapi.IOAS_IOVA_RANGES_ALLOWED_IOVAS, list));
+            int count = answer.getInt(Uapi.IOAS_IOVA_RANGES_NUM_IOVAS);
+            if (count < 0 || count > room) {
+                throw new VfioException(
+                        Errno.EPROTO, subject + " has " + Integer.toUnsignedString(count) + " ranges, of " + room);
+            }
+            List<Range> ranges = new ArrayList<>();
+            for (long at = 0; at < (long) count * Uapi.IOVA_RANGE_SIZE; at += Uapi.IOVA_RANGE_SIZE) {
+                ranges.add(new Range(list.getLong(at), list.getLong(at + Long.BYTES)));
+            }
+            long alignment = answer.getLong(Uapi.IOAS_IOVA_RANGES_OUT_IOVA_ALIGNMENT);
+            return new IommuLimits(Math.max(alignment, SMALLEST_PAGE), List.copyOf(ranges));
+        }
     }
 
     /**

@@ -123,6 +123,58 @@ record KernelCall(String what, int request, Map<Errno, String> nextSteps) {
     static final KernelCall IOMMU_UNMAP_DMA = new KernelCall(
             "VFIO_IOMMU_UNMAP_DMA", Uapi.VFIO_IOMMU_UNMAP_DMA, Map.of(Errno.EINVAL, "it is not a mapping"));
 
+    static final KernelCall OPEN_IOMMUFD = new KernelCall(
+            "opening",
+            0,
+            Map.of(
+                    Errno.ENODEV, "load the module (modprobe iommufd)",
+                    Errno.EACCES, "let the user of the runtime read and write it",
+                    Errno.EPERM, "let the runtime use it (device cgroup)"));
+
+    static final KernelCall OPEN_DEVICE = new KernelCall(
+            "opening",
+            0,
+            Map.of(
+                    Errno.ENOENT, "it is not bound to vfio-pci any more; bind it (vfio:bind)",
+                    Errno.ENODEV, "it is not bound to vfio-pci any more; bind it (vfio:bind)",
+                    Errno.EACCES, "let the user of the runtime read and write it (chown)",
+                    Errno.EPERM, "let the runtime use it (device cgroup)",
+                    Errno.EBUSY, "another program has the group of the device; stop that"));
+
+    static final KernelCall DEVICE_BIND_IOMMUFD = new KernelCall(
+            "VFIO_DEVICE_BIND_IOMMUFD",
+            Uapi.VFIO_DEVICE_BIND_IOMMUFD,
+            Map.of(
+                    Errno.EINVAL, "another program has it, or it cannot be used with an iommufd",
+                    Errno.EPERM,
+                            "the host cannot keep devices' interrupts apart; switch interrupt remapping on in the firmware, or"
+                                    + " accept the risk (iommufd.allow_unsafe_interrupts=1)",
+                    Errno.EBUSY, "the group's IOMMU has another owner in the kernel; unbind that driver",
+                    Errno.ENODEV, "it is not bound to vfio-pci any more; bind it (vfio:bind)"));
+
+    static final KernelCall DEVICE_ATTACH_IOMMUFD_PT = new KernelCall(
+            "VFIO_DEVICE_ATTACH_IOMMUFD_PT",
+            Uapi.VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+            Map.of(
+                    Errno.EBUSY, "the group's IOMMU has another owner in the kernel; unbind that driver",
+                    Errno.EINVAL, "the group's IOMMU is used for something else; restart the host with iommu=nopt"));
+
+    static final KernelCall IOAS_ALLOC = new KernelCall("IOMMU_IOAS_ALLOC", Uapi.IOMMU_IOAS_ALLOC, Map.of());
+
+    static final KernelCall IOAS_IOVA_RANGES =
+            new KernelCall("IOMMU_IOAS_IOVA_RANGES", Uapi.IOMMU_IOAS_IOVA_RANGES, Map.of());
+
+    static final KernelCall IOAS_MAP = new KernelCall(
+            "IOMMU_IOAS_MAP",
+            Uapi.IOMMU_IOAS_MAP,
+            Map.of(
+                    Errno.EEXIST, "it overlaps a mapping; unmap that first",
+                    Errno.EINVAL, "the IOMMU does not take this address or size",
+                    Errno.EFAULT, "its pages cannot be pinned; let the client use memory of memfd or hugetlbfs"));
+
+    static final KernelCall IOAS_UNMAP =
+            new KernelCall("IOMMU_IOAS_UNMAP", Uapi.IOMMU_IOAS_UNMAP, Map.of(Errno.ENOENT, "it is not a mapping"));
+
     /**
      * Makes the call.
      *

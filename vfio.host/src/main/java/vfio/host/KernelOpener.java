@@ -1,7 +1,9 @@
 package vfio.host;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import vfio.linux.ControlFile;
@@ -9,9 +11,9 @@ import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 
 /**
- * Opens functions through the kernel's VFIO.
+ * Opens functions through the kernel's VFIO: through an iommufd where the kernel offers it, else through group and container.
  *
- * @param devices {@code /dev/vfio}
+ * @param devices {@code /dev/vfio}; {@code /dev/iommu} is beside it
  * @param sysfs tells who is in a group
  * @param files opens a path
  * @param limit of memory that can be locked
@@ -22,10 +24,7 @@ record KernelOpener(Path devices, Sysfs sysfs, Function<Path, ControlFile> files
     @Override
     public OpenHostFunction open(
             SysfsFunction function, HostInterrupts.Loss loss, Consumer<OpenHostFunction> whenClosed) {
-        int group = function.group()
-                .orElseThrow(() -> new VfioException(Errno.EPERM, function.address() + " has no IOMMU group"));
-        IommuDomain domain =
-                GroupDomain.open(devices, group, function.address().toString(), files, limit, () -> blocked(function));
+        IommuDomain domain = node(function).map(node -> iommufd(function, node)).orElseGet(() -> group(function));
         boolean complete = false;
         try {
             OpenHostFunction opened = OpenHostFunction.of(function.address(), domain, mapping, loss, whenClosed);
@@ -36,6 +35,32 @@ record KernelOpener(Path devices, Sysfs sysfs, Function<Path, ControlFile> files
                 domain.close();
             }
         }
+    }
+
+    @Override
+    public String way(SysfsFunction function) {
+        return node(function).isPresent() ? "iommufd" : "group and container";
+    }
+
+    /** The function's own node, if it and {@code /dev/iommu} are there. */
+    private Optional<Path> node(SysfsFunction function) {
+        return sysfs.vfioDevice(function.address())
+                .map(name -> devices.resolve("devices").resolve(name))
+                .filter(node -> Files.exists(node) && Files.exists(iommu()));
+    }
+
+    private Path iommu() {
+        return devices.resolveSibling("iommu");
+    }
+
+    private IommuDomain iommufd(SysfsFunction function, Path node) {
+        return IommufdDomain.open(iommu(), node, function.address().toString(), files, limit);
+    }
+
+    private IommuDomain group(SysfsFunction function) {
+        int number = function.group()
+                .orElseThrow(() -> new VfioException(Errno.EPERM, function.address() + " has no IOMMU group"));
+        return GroupDomain.open(devices, number, function.address().toString(), files, limit, () -> blocked(function));
     }
 
     private String blocked(SysfsFunction function) {

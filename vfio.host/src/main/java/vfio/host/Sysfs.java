@@ -81,6 +81,11 @@ final class Sysfs {
                 .toList();
     }
 
+    /** The name of a function's own node below {@code /dev/vfio/devices}; empty if its driver or the kernel makes none. */
+    Optional<String> vfioDevice(PciAddress address) {
+        return names(folder(address).resolve("vfio-dev")).stream().findFirst();
+    }
+
     /** Where a function is described. */
     Path folder(PciAddress address) {
         return bus.resolve("devices").resolve(address.toString());

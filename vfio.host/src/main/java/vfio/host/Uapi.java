@@ -1,8 +1,9 @@
 package vfio.host;
 
-/** Requests, flags and layouts of {@code <linux/vfio.h>}, named as there; offsets of members are named {@code STRUCTURE_MEMBER}. */
+/** Requests, flags and layouts of {@code <linux/vfio.h>} and {@code <linux/iommufd.h>}, named as there; offsets of members are named {@code STRUCTURE_MEMBER}. */
 final class Uapi {
     private static final int BASE = ';' << 8 | 100;
+    private static final int IOMMUFD_BASE = ';' << 8 | 0x80;
 
     static final int VFIO_API_VERSION = 0;
     static final int VFIO_TYPE1v2_IOMMU = 3;
@@ -19,6 +20,8 @@ final class Uapi {
     static final int VFIO_DEVICE_SET_IRQS = BASE + 10;
     static final int VFIO_DEVICE_RESET = BASE + 11;
     static final int VFIO_DEVICE_GET_PCI_HOT_RESET_INFO = BASE + 12;
+    static final int VFIO_DEVICE_BIND_IOMMUFD = BASE + 18;
+    static final int VFIO_DEVICE_ATTACH_IOMMUFD_PT = BASE + 19;
     static final int VFIO_IOMMU_GET_INFO = BASE + 12;
     static final int VFIO_IOMMU_MAP_DMA = BASE + 13;
     static final int VFIO_IOMMU_UNMAP_DMA = BASE + 14;
@@ -98,6 +101,40 @@ final class Uapi {
     static final int DMA_UNMAP_SIZE = 24;
     static final int DMA_UNMAP_IOVA = 8;
     static final int DMA_UNMAP_LENGTH = 16;
+
+    static final int IOMMU_IOAS_ALLOC = IOMMUFD_BASE + 1;
+    static final int IOMMU_IOAS_IOVA_RANGES = IOMMUFD_BASE + 4;
+    static final int IOMMU_IOAS_MAP = IOMMUFD_BASE + 5;
+    static final int IOMMU_IOAS_UNMAP = IOMMUFD_BASE + 6;
+
+    static final int BIND_IOMMUFD_SIZE = 16;
+    static final int BIND_IOMMUFD_IOMMUFD = 8;
+
+    static final int ATTACH_IOMMUFD_PT_SIZE = 12;
+    static final int ATTACH_IOMMUFD_PT_PT_ID = 8;
+
+    static final int IOAS_ALLOC_SIZE = 12;
+    static final int IOAS_ALLOC_OUT_IOAS_ID = 8;
+
+    static final int IOAS_IOVA_RANGES_SIZE = 32;
+    static final int IOAS_IOVA_RANGES_IOAS_ID = 4;
+    static final int IOAS_IOVA_RANGES_NUM_IOVAS = 8;
+    static final int IOAS_IOVA_RANGES_ALLOWED_IOVAS = 16;
+    static final int IOAS_IOVA_RANGES_OUT_IOVA_ALIGNMENT = 24;
+
+    static final int IOAS_MAP_SIZE = 40;
+    static final int IOAS_MAP_IOAS_ID = 8;
+    static final int IOAS_MAP_USER_VA = 16;
+    static final int IOAS_MAP_LENGTH = 24;
+    static final int IOAS_MAP_IOVA = 32;
+    static final int IOMMU_IOAS_MAP_FIXED_IOVA = 1;
+    static final int IOMMU_IOAS_MAP_WRITEABLE = 1 << 1;
+    static final int IOMMU_IOAS_MAP_READABLE = 1 << 2;
+
+    static final int IOAS_UNMAP_SIZE = 24;
+    static final int IOAS_UNMAP_IOAS_ID = 4;
+    static final int IOAS_UNMAP_IOVA = 8;
+    static final int IOAS_UNMAP_LENGTH = 16;
 
     private Uapi() {}
 }

@@ -26,6 +26,9 @@ final class FakeKernel {
     /** Where a region begins in the device's file, as in the kernel. */
     static final int REGION_SHIFT = 12;
 
+    /** The number of the only address space of an iommufd. */
+    static final int SPACE = 42;
+
     static final int BAR_SIZE = 0x4000;
     static final int REGIONS = 9;
     static final int IRQS = 5;
@@ -48,6 +51,11 @@ final class FakeKernel {
     /** What the device's registers are. */
     final MappedMemory registers = MappedMemory.allocate("fake device", REGIONS << REGION_SHIFT << 2);
 
+    /** What an iommufd can map, first and last in turn, and how many of these it says there are. */
+    final long[] spaceRanges = {0, 0xfedf_ffffL, 0xfef0_0000L, 0x7f_ffff_ffffL};
+
+    int spaceRangeCount = spaceRanges.length / 2;
+
     int open;
 
     FakeKernel() {
@@ -59,6 +67,7 @@ final class FakeKernel {
                         .putInt(Uapi.FLAGS, Uapi.VFIO_DEVICE_FLAGS_PCI | Uapi.VFIO_DEVICE_FLAGS_RESET)
                         .putInt(Uapi.DEVICE_INFO_NUM_REGIONS, REGIONS)
                         .putInt(Uapi.DEVICE_INFO_NUM_IRQS, IRQS));
+        answers.put(Uapi.IOMMU_IOAS_ALLOC, structure(Uapi.IOAS_ALLOC_SIZE).putInt(Uapi.IOAS_ALLOC_OUT_IOAS_ID, SPACE));
         answers.put(Uapi.VFIO_IOMMU_GET_INFO, iommu(0, 0xfedf_ffffL, 0xfef0_0000L, 0x7f_ffff_ffffL));
         region(0, 7, BAR_SIZE);
         region(7, 3, 0x1000);
@@ -171,6 +180,14 @@ final class FakeKernel {
                 calls.add(String.format(
                         "unmap 0x%x 0x%x",
                         structure.getLong(Uapi.DMA_UNMAP_IOVA), structure.getLong(Uapi.DMA_UNMAP_LENGTH)));
+            } else if (request == Uapi.VFIO_DEVICE_ATTACH_IOMMUFD_PT) {
+                calls.add(name + " attached to " + structure.getInt(Uapi.ATTACH_IOMMUFD_PT_PT_ID));
+            } else if (request == Uapi.IOMMU_IOAS_UNMAP) {
+                calls.add(String.format(
+                        "unmap of %d 0x%x 0x%x",
+                        structure.getInt(Uapi.IOAS_UNMAP_IOAS_ID),
+                        structure.getLong(Uapi.IOAS_UNMAP_IOVA),
+                        structure.getLong(Uapi.IOAS_UNMAP_LENGTH)));
             } else if (request == Uapi.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO && !name.equals(CONTAINER)) {
                 // The number is that of another call of containers.
                 // 0000:00:06.0 and 0000:00:06.1, in two groups.
@@ -189,13 +206,27 @@ final class FakeKernel {
         @Override
         public int call(int request, ByteBuffer structure, int index, ControlFile file) {
             fail(request);
-            calls.add("container of " + name + " is " + ((File) file).name);
+            calls.add((request == Uapi.VFIO_DEVICE_BIND_IOMMUFD ? "iommufd of " : "container of ") + name + " is "
+                    + ((File) file).name);
             return 0;
         }
 
         @Override
         public int call(int request, ByteBuffer structure, int index, MappedMemory memory) {
             fail(request);
+            if (request == Uapi.IOMMU_IOAS_IOVA_RANGES) {
+                ranges(structure, memory);
+                return 0;
+            }
+            if (request == Uapi.IOMMU_IOAS_MAP) {
+                calls.add(String.format(
+                        "map in %d %d 0x%x 0x%x",
+                        structure.getInt(Uapi.IOAS_MAP_IOAS_ID),
+                        structure.getInt(Uapi.FLAGS),
+                        structure.getLong(Uapi.IOAS_MAP_IOVA),
+                        structure.getLong(Uapi.IOAS_MAP_LENGTH)));
+                return 0;
+            }
             calls.add(String.format(
                     "map %d 0x%x 0x%x",
                     structure.getInt(Uapi.FLAGS),
@@ -234,6 +265,16 @@ final class FakeKernel {
                 open--;
                 calls.add("close " + name);
             }
+        }
+
+        private void ranges(ByteBuffer structure, MappedMemory list) {
+            calls.add("ranges of " + structure.getInt(Uapi.IOAS_IOVA_RANGES_IOAS_ID));
+            for (int at = 0; at < spaceRanges.length; at++) {
+                list.putLong((long) at * Long.BYTES, spaceRanges[at]);
+            }
+            structure
+                    .putInt(Uapi.IOAS_IOVA_RANGES_NUM_IOVAS, spaceRangeCount)
+                    .putLong(Uapi.IOAS_IOVA_RANGES_OUT_IOVA_ALIGNMENT, 0x1000);
         }
 
         private void irqs(ByteBuffer structure, List<@Nullable EventFd> given) {

@@ -32,9 +32,14 @@ class HostBusTest {
         tree = FakeSysfs.usual(root);
         bus = new HostBus(
                 new Sysfs(root),
-                (function, loss, whenClosed) -> {
-                    throw new VfioException(Errno.ENODEV, "no kernel here");
-                },
+                new KernelOpener(
+                        root.resolve("dev"),
+                        new Sysfs(root),
+                        path -> {
+                            throw new VfioException(Errno.ENODEV, "no kernel here");
+                        },
+                        new LockedMemory(root.resolve("limits")),
+                        true),
                 this::publish,
                 Runnable::run);
         bus.scan();
@@ -49,7 +54,11 @@ class HostBusTest {
         assertThat(vf.backend()).isEqualTo("linux");
         assertThat(vf.physicalFunction()).contains(FakeSysfs.PF);
         assertThat(vf.virtualFunctionNumber()).isEqualTo(1);
-        assertThat(vf.details()).containsEntry("IOMMU group", "8").containsEntry("kernel driver", "igbvf");
+        assertThat(vf.details())
+                .containsEntry("IOMMU group", "8")
+                .containsEntry("kernel driver", "igbvf")
+                .doesNotContainKey("opened through");
+        assertThat(known.get(FakeSysfs.VF0).details()).containsEntry("opened through", "group and container");
         assertThat(known.get(FakeSysfs.PF).details())
                 .containsEntry("NUMA node", "1")
                 .containsEntry("virtual functions", "2 of 7");
