@@ -34,9 +34,18 @@ import vfio.user.client.VfioUserClient;
 final class HostDevicesProgram {
     private static final Path PCI = Path.of("/sys/bus/pci/devices");
     private static final Duration SOON = Duration.ofSeconds(60);
+    private static final int EDU_IDENTIFICATION = 0x00;
+    private static final int EDU_LIVENESS = 0x04;
     private static final int EDU_FACTORIAL = 0x08;
     private static final int EDU_STATUS = 0x20;
+    private static final int EDU_INTERRUPT_STATUS = 0x24;
+    private static final int EDU_INTERRUPT_RAISE = 0x60;
+    private static final int EDU_INTERRUPT_ACKNOWLEDGE = 0x64;
     private static final long EDU_BUFFER = 0x40000;
+
+    /** Of the status; only those that our runtime simulates have it. */
+    private static final int EDU_DMA_FAILED = 0x100;
+
     private static final int EDU_DMA_RUN = 1;
     private static final int EDU_DMA_TO_MEMORY = 2;
     private static final int EDU_DMA_INTERRUPT = 4;
@@ -44,23 +53,27 @@ final class HostDevicesProgram {
     private final Path sockets;
     private final String vf;
     private final String edu;
+    private final String served;
 
-    private HostDevicesProgram(Path sockets, String vf, String edu) {
+    private HostDevicesProgram(Path sockets, String vf, String edu, String served) {
         this.sockets = sockets;
         this.vf = vf;
         this.edu = edu;
+        this.served = served;
     }
 
     /**
-     * Arguments: the folder of the sockets, the addresses of a virtual function and of the edu, a driver for the virtual function
-     * and where to deploy it.
+     * Arguments: the folder of the sockets, the addresses of a virtual function, of the edu and of one that a runtime outside
+     * serves, a driver for the virtual function and where to deploy it.
      */
     public static void main(String[] arguments) throws Exception {
-        HostDevicesProgram program = new HostDevicesProgram(Path.of(arguments[0]), arguments[1], arguments[2]);
+        HostDevicesProgram program =
+                new HostDevicesProgram(Path.of(arguments[0]), arguments[1], arguments[2], arguments[3]);
         program.bind();
         program.virtualFunction();
-        program.mediated(Path.of(arguments[3]), Path.of(arguments[4]));
+        program.mediated(Path.of(arguments[4]), Path.of(arguments[5]));
         program.edu();
+        program.served();
         program.unbind();
         program.remove();
         say("end", "");
@@ -75,6 +88,10 @@ final class HostDevicesProgram {
                 exec("vfio:bind --dry-run " + vf).contains("driver_override") && !isBound(vf));
         exec("vfio:bind " + vf);
         require("the virtual function is bound", isBound(vf));
+        boolean iommufd = Files.exists(Path.of("/dev/iommu"));
+        String way = iommufd ? "iommufd" : "group and container";
+        await("opened through " + way, () -> exec("vfio:devices " + vf).contains(way));
+        say("way", way);
         exec("vfio:bind " + edu);
         require("the edu is bound", isBound(edu));
         require("a bridge is refused", exec("vfio:bind 0000:00:00.0").contains("bridge"));
@@ -183,22 +200,7 @@ final class HostDevicesProgram {
 
             // The device has 28 address lines.
             long iova = 0x100_0000;
-            client.dmaMap(iova, memory, true, true);
-            try (EventFd interrupt = client.enableIrq(PciInterrupt.MSI, 0)) {
-                memory.put(0x1000, ByteBuffer.wrap("from the client".getBytes(StandardCharsets.US_ASCII)));
-                dma(client, iova + 0x1000, EDU_BUFFER, EDU_DMA_INTERRUPT);
-                require("the device's MSI arrives at the client's eventfd", interrupt.await(SOON));
-                interrupt.drain();
-                awaitDma(client);
-                dma(client, EDU_BUFFER, iova + 0x2000, EDU_DMA_TO_MEMORY | EDU_DMA_INTERRUPT);
-                require("and again", interrupt.await(SOON));
-                awaitDma(client);
-            }
-            byte[] arrived = new byte[15];
-            memory.get(0x2000, ByteBuffer.wrap(arrived));
-            require(
-                    "DMA both ways through the IOMMU",
-                    new String(arrived, StandardCharsets.US_ASCII).equals("from the client"));
+            dmaBothWays(client, memory, iova);
             require(
                     "the MSI window is refused",
                     refusal(() -> client.dmaMap(0xfee0_0000L, memory, true, true))
@@ -210,6 +212,70 @@ final class HostDevicesProgram {
             client.dmaUnmap(iova, memory.size());
             manyMaps(client, memory);
         }
+    }
+
+    /**
+     * A simulated device of a runtime outside this machine, which came here through the machine's VMM: our server, QEMU's
+     * client, the kernel's driver, our host devices, our server and our client, one upon the other.
+     */
+    private void served() throws Exception {
+        exec("vfio:bind " + served);
+        require("the served edu is bound", isBound(served));
+        try (VfioUserClient client = connect(served);
+                MappedMemory memory = MappedMemory.allocate("client memory", 16 << 20);
+                MappedMemory other = MappedMemory.allocate("other memory", 16 << 20)) {
+            client.writeShort(PciRegion.CONFIG, PciConfig.COMMAND, PciConfig.COMMAND_MEMORY | PciConfig.COMMAND_MASTER);
+            try (MappedMemory mapped = client.map(PciRegion.BAR0)) {
+                require("the served edu is one", mapped.getInt(EDU_IDENTIFICATION) == 0x0100_00ed);
+                mapped.putInt(EDU_LIVENESS, 0x1234_5678);
+                require("its registers are alive", client.readInt(PciRegion.BAR0, EDU_LIVENESS) == ~0x1234_5678);
+                mapped.putInt(EDU_FACTORIAL, 10);
+                require("it computes", mapped.getInt(EDU_FACTORIAL) == 3_628_800);
+                mapped.putInt((int) EDU_BUFFER, 0x2468);
+                require("its memory is one", client.readInt(PciRegion.BAR0, EDU_BUFFER) == 0x2468);
+            }
+            try (EventFd interrupt = client.enableIrq(PciInterrupt.MSI, 0)) {
+                client.writeInt(PciRegion.BAR0, EDU_INTERRUPT_RAISE, 0x10);
+                require("its MSI arrives", interrupt.await(SOON));
+                require("and says why", client.readInt(PciRegion.BAR0, EDU_INTERRUPT_STATUS) == 0x10);
+                client.writeInt(PciRegion.BAR0, EDU_INTERRUPT_ACKNOWLEDGE, 0x10);
+            }
+            client.disableIrqs(PciInterrupt.MSI);
+            long iova = 0x1_0000_0000L;
+            dmaBothWays(client, memory, iova);
+            client.dmaUnmap(iova, memory.size());
+            dma(client, iova + memory.size() / 2, EDU_BUFFER, 0);
+            awaitDma(client);
+            require(
+                    "what is unmapped is out of reach",
+                    (client.readInt(PciRegion.BAR0, EDU_STATUS) & EDU_DMA_FAILED) != 0);
+            dmaBothWays(client, other, iova);
+            client.dmaUnmap(iova, other.size());
+        }
+    }
+
+    /** Maps client memory, has the device fetch from it and store to it, and take the MSI of both. */
+    private static void dmaBothWays(VfioUserClient client, MappedMemory memory, long iova) throws Exception {
+        int source = (int) memory.size() / 2;
+        int destination = source + 0x1000;
+        client.dmaMap(iova, memory, true, true);
+        try (EventFd interrupt = client.enableIrq(PciInterrupt.MSI, 0)) {
+            memory.put(source, ByteBuffer.wrap("from the client".getBytes(StandardCharsets.US_ASCII)));
+            memory.put(destination, ByteBuffer.allocate(15));
+            dma(client, iova + source, EDU_BUFFER, EDU_DMA_INTERRUPT);
+            require("the device's MSI arrives at the client's eventfd", interrupt.await(SOON));
+            interrupt.drain();
+            awaitDma(client);
+            dma(client, EDU_BUFFER, iova + destination, EDU_DMA_TO_MEMORY | EDU_DMA_INTERRUPT);
+            require("and again", interrupt.await(SOON));
+            awaitDma(client);
+        }
+        client.disableIrqs(PciInterrupt.MSI);
+        byte[] arrived = new byte[15];
+        memory.get(destination, ByteBuffer.wrap(arrived));
+        require(
+                "DMA both ways through the IOMMU",
+                new String(arrived, StandardCharsets.US_ASCII).equals("from the client"));
     }
 
     /** Thousands of small maps, as a guest's IOMMU makes them. */
