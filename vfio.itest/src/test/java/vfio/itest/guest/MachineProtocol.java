@@ -65,6 +65,16 @@ final class MachineProtocol implements AutoCloseable {
         execute("device_add", device);
     }
 
+    /** The guest's CPUs stand still; its devices do not. */
+    void pause() {
+        execute("stop", JsonObject.EMPTY_JSON_OBJECT);
+    }
+
+    /** They go on. */
+    void resume() {
+        execute("cont", JsonObject.EMPTY_JSON_OBJECT);
+    }
+
     @Override
     public void close() throws IOException {
         channel.close();

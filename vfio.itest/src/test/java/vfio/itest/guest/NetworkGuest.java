@@ -22,6 +22,7 @@ import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 import vfio.itest.guest.ProcessFigures.FilePart;
 
 /**
@@ -200,6 +201,27 @@ abstract class NetworkGuest {
         mediated.awaitProgress();
         mediated.endSending();
         mediated.ping(200, 56);
+    }
+
+    @Test
+    @Order(3)
+    void functionIsSavedWhileTheGuestStandsStill(@TempDir Path folder) throws IOException {
+        Path file = folder.resolve("state");
+        mediated.ping(20, 56);
+        try (MachineProtocol control = guest.control()) {
+            control.pause();
+            assertThat(runtime.ask("vfio:save --keep-running " + FIRST + " " + file))
+                    .contains("it runs on");
+            assertThat(runtime.ask("vfio:save " + FIRST + " " + file)).contains("it stands still");
+            runtime.ask("vfio:migration " + FIRST + " resume");
+            Command.Result restore = runtime.tryExec("vfio:restore " + FIRST + " " + file);
+            assertThat(restore.status()).isNotZero();
+            assertThat(restore.messages()).contains(FIRST + " is in use: its bus mastering is on");
+            control.resume();
+        }
+        mediated.ping(200, 56);
+        mediated.sendForth(SHORT);
+        mediated.sendBack(SHORT);
     }
 
     @Test
