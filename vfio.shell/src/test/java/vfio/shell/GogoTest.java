@@ -71,7 +71,8 @@ class GogoTest {
         "devices a b, usage: vfio:devices [DEVICE] (help vfio:devices says more)",
         "sim:remove, usage: sim:remove [--only] DEVICE (help sim:remove says more)",
         "sim:devices all, usage: sim:devices (help sim:devices says more)",
-        "vfs 3:0.0, usage: sim:vfs DEVICE NUMBER (help sim:vfs says more)",
+        "sim:vfs 3:0.0, usage: sim:vfs DEVICE NUMBER (help sim:vfs says more)",
+        "vfs 3:0.0, usage: vfio:vfs DEVICE NUMBER (help vfio:vfs says more)",
         "mediators all, usage: vfio:mediators (help vfio:mediators says more)",
     })
     void wrongArgumentsAreAnsweredWithTheUsage(String command, String usage) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -277,8 +278,10 @@ class DriverLoaderTest {
 
             unloading.closed(TestDevice.VF);
 
-            Awaitility.await().until(() -> framework.bundles("driver").isEmpty());
-            assertThat(framework.events()).containsExactly("stopped driver", "uninstalled driver");
+            List<String> events = new ArrayList<>();
+            Awaitility.await().until(() -> events.addAll(framework.events()) && events.size() > 1);
+            assertThat(events).containsExactly("stopped driver", "uninstalled driver");
+            assertThat(framework.bundles("driver")).isEmpty();
             assertThat(unloading.load(TestDevice.VF)).containsExactly(loaded("driver 1.0.0"));
         } finally {
             unloading.deactivate();
