@@ -231,7 +231,7 @@ final class HostDevicesProgram {
                 require("its registers are alive", client.readInt(PciRegion.BAR0, EDU_LIVENESS) == ~0x1234_5678);
                 mapped.putInt(EDU_FACTORIAL, 10);
                 require("it computes", mapped.getInt(EDU_FACTORIAL) == 3_628_800);
-                mapped.putInt((int) EDU_BUFFER, 0x2468);
+                mapped.putInt(EDU_BUFFER, 0x2468);
                 require("its memory is one", client.readInt(PciRegion.BAR0, EDU_BUFFER) == 0x2468);
             }
             try (EventFd interrupt = client.enableIrq(PciInterrupt.MSI, 0)) {
