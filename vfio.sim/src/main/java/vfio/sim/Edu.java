@@ -123,6 +123,7 @@ final class Edu extends DeviceModel {
     /** Goes on. Idempotent. */
     void thaw() {
         boolean fires;
+        boolean begins;
         synchronized (this) {
             if (!frozen) {
                 return;
@@ -130,16 +131,24 @@ final class Edu extends DeviceModel {
             frozen = false;
             fires = restored;
             restored = false;
-            if (waiting) {
-                waiting = false;
-                transfer();
-            }
+            begins = waiting;
+            waiting = false;
         }
         if (fires) {
             interrupts().act(PciInterrupt.MSI, InterruptAction.TRIGGER, 0, 1);
         }
         interrupts().release(PciInterrupt.MSI);
         interrupts().release(PciInterrupt.INTX);
+        if (begins) {
+            beginWaiting();
+        }
+    }
+
+    /** After what was held back has been told, so that the end of the transfer is an event of its own. */
+    private synchronized void beginWaiting() {
+        if (isRunning()) {
+            transfer();
+        }
     }
 
     /** Appends what cannot be written to the registers; {@link EduState} says what that is. */
