@@ -144,7 +144,7 @@ class ExampleIT {
                 assertThat(edu.read(COUNT)).isEqualTo(2);
 
                 assertThat(moving.tryExec("vfio:restore " + EDU + " " + folder.resolve("state"))
-                                .output())
+                                .messages())
                         .contains("bus mastering is on");
                 edu.client().reset();
                 moving.exec("vfio:restore " + EDU + " " + folder.resolve("state"));
