@@ -309,7 +309,7 @@ class ClientIT {
         ProcessFigures after = ProcessFigures.of(runtime.pid());
         LOGGER.log(Level.INFO, "before 1000 clients: {0}, after: {1}", before, after);
         assertThat(ProcessFigures.descriptorKinds(runtime.pid())).isEqualTo(kinds);
-        assertThat(after.descriptors()).isEqualTo(before.descriptors());
+        assertThat(after.descriptors()).isLessThanOrEqualTo(before.descriptors());
         assertThat(after.threads()).isLessThanOrEqualTo(before.threads());
         // A JVM maps a few areas of its own now and then: code, heap, arenas. One in ten clients would be 100.
         assertThat(after.mappings()).isLessThan(before.mappings() + 50);
