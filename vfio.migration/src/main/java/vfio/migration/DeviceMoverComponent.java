@@ -130,7 +130,7 @@ public final class DeviceMoverComponent implements DeviceMover {
             long bytes = StateFile.write(file, migration);
             progress.state(bytes);
             migration.request(keepRunning ? MigrationState.RUNNING : MigrationState.STOP);
-            progress.phase(keepRunning ? Phase.DONE : Phase.SAVED);
+            progress.phase(keepRunning ? Phase.SNAPSHOT : Phase.SAVED);
             return bytes;
         } catch (RuntimeException e) {
             if (migration.state() == MigrationState.STOP_COPY) {

@@ -23,6 +23,7 @@ final class MoveText {
                     case DONE -> "runs at " + status.peer() + ": " + sizes(status) + rounds(status) + downtime(status);
                     case ARRIVED -> "came from " + status.peer() + " and runs here: " + sizes(status);
                     case SAVED -> "stands still, its state is in " + status.peer();
+                    case SNAPSHOT -> "runs here, and its state as it was is in " + status.peer();
                     case CANCELLED -> "was not moved and runs here" + downtime(status);
                     case FAILED -> "was not moved" + downtime(status);
                     case IN_DOUBT -> "stands still here, and it is not known whether it runs at " + status.peer();

@@ -46,6 +46,8 @@ public record MoveStatus(
         ARRIVED(true),
         /** The state is in a file, and the device stands still here. */
         SAVED(true),
+        /** The state is in a file as it was then, and the device runs on here. */
+        SNAPSHOT(true),
         /** It was ended; the device runs here. */
         CANCELLED(true),
         /** It failed; the device runs here as before, or is as after a reset if it was to come here. */
