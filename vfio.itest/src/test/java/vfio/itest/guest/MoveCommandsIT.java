@@ -230,6 +230,7 @@ class MoveCommandsIT {
             assertTrafficGoesOn();
         }
         assertThat(source.ask("vfio:save --keep-running " + FIRST + " " + file)).contains("it runs on");
+        assertThat(source.ask("vfio:migration " + FIRST)).contains("runs here, and its state as it was is in " + file);
         assertTrafficGoesOn();
         assertNoErrors();
     }
