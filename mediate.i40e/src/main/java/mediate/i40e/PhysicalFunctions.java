@@ -14,6 +14,7 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.mediate.MediateOps;
 import vfio.pci.api.pci.PciDevice;
 
@@ -43,6 +44,13 @@ public final class PhysicalFunctions {
         @AttributeDefinition(name = "Migration region", description = "none, linux-5.8 or proposal-2019")
         String migration_region() default "none";
 
+        /** Whether clients may map the data section of the migration region. */
+        @AttributeDefinition(
+                name = "Mappable migration region",
+                description =
+                        "costs QEMU its posted writes; a driver whose memory a client has mapped cannot be replaced")
+        boolean migration_region_mmap() default false;
+
         /** Names of {@link TrackingRule}s that trackers leave out, for tests of tests: memory is lost then. */
         @AttributeDefinition(name = "Skipped rules", description = "for tests only: dirty pages get lost")
         String[] tracking_rules_skipped() default {};
@@ -58,9 +66,10 @@ public final class PhysicalFunctions {
      * @throws IllegalArgumentException if the configuration says what cannot be
      */
     @Activate
-    public PhysicalFunctions(BundleContext context, Configuration configuration) {
+    public PhysicalFunctions(
+            BundleContext context, @Reference SharedMemory.Factory memory, Configuration configuration) {
         this.context = context;
-        settings = Settings.of(configuration);
+        settings = Settings.of(configuration, memory);
     }
 
     @Reference(

@@ -5,19 +5,27 @@ import java.util.EnumSet;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
+import migration.region.Migration;
 import migration.region.MigrationRegion;
 import vfio.pci.api.device.HardwareState;
+import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.mediate.MediationContext;
 
 /**
  * What is configured.
  *
  * @param tracking how it is found out what the device writes
- * @param region the region that shows migration to clients of old, if any
+ * @param region adds the region that shows migration to clients of old, if any
  * @param rules what trackers do; all but for tests of tests
  */
-record Settings(Tracking tracking, Optional<MigrationRegion.Layout> region, Set<TrackingRule> rules) {
+record Settings(Tracking tracking, Optional<Region> region, Set<TrackingRule> rules) {
     static final Settings DEFAULT = new Settings(Tracking.TAILS, Optional.empty(), EnumSet.allOf(TrackingRule.class));
+
+    /** Adds a migration region to a device that is being opened. */
+    interface Region {
+        /** Adds it. */
+        MigrationRegion add(MediationContext context, Migration migration);
+    }
 
     /** How it is found out what the device writes. */
     enum Tracking {
@@ -55,20 +63,30 @@ record Settings(Tracking tracking, Optional<MigrationRegion.Layout> region, Set<
     /**
      * Reads a configuration.
      *
+     * @param memory makes what clients may map
      * @throws IllegalArgumentException with a sentence that names the property
      */
-    static Settings of(PhysicalFunctions.Configuration configuration) {
+    static Settings of(PhysicalFunctions.Configuration configuration, SharedMemory.Factory memory) {
         Set<TrackingRule> rules = EnumSet.allOf(TrackingRule.class);
         for (String rule : configuration.tracking_rules_skipped()) {
             rules.remove(choice(TrackingRule.class, "tracking.rules.skipped", rule));
         }
-        String region = configuration.migration_region();
         return new Settings(
                 choice(Tracking.class, "dirty.tracking", configuration.dirty_tracking()),
-                region.equals("none")
-                        ? Optional.empty()
-                        : Optional.of(choice(MigrationRegion.Layout.class, "migration.region", region)),
+                region(configuration, memory),
                 Collections.unmodifiableSet(rules));
+    }
+
+    private static Optional<Region> region(PhysicalFunctions.Configuration configuration, SharedMemory.Factory memory) {
+        String name = configuration.migration_region();
+        if (name.equals("none")) {
+            return Optional.empty();
+        }
+        MigrationRegion.Layout layout = choice(MigrationRegion.Layout.class, "migration.region", name);
+        return Optional.of(
+                configuration.migration_region_mmap()
+                        ? (context, migration) -> MigrationRegion.addMappable(context, migration, layout, memory)
+                        : (context, migration) -> MigrationRegion.add(context, migration, layout));
     }
 
     private static <E extends Enum<E>> E choice(Class<E> type, String property, String value) {

@@ -8,10 +8,12 @@ import java.util.concurrent.atomic.LongAdder;
 import migration.region.DynamicTrapRegion;
 import migration.region.Migration;
 import migration.region.MigrationRegion;
+import org.jspecify.annotations.Nullable;
 import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.MigrationState;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
+import vfio.pci.api.device.SharedMemory;
 import vfio.pci.api.device.SparseArea;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.mediate.HandOverState;
@@ -63,8 +65,7 @@ final class VirtualFunctionMediation implements Mediation {
                             Level.INFO,
                             "cannot be moved: nobody here knows the part of its state that its registers do not show");
         }
-        migrationRegion = settings.region()
-                .flatMap(layout -> migration.map(known -> MigrationRegion.add(context, known, layout)));
+        migrationRegion = settings.region().flatMap(region -> migration.map(known -> region.add(context, known)));
         reads.add(before.reads());
         writes.add(before.writes());
         tracking.restore(before.tracking());
@@ -114,6 +115,14 @@ final class VirtualFunctionMediation implements Mediation {
             return migrationRegion.get().write(access);
         }
         return Result.PASS_THROUGH;
+    }
+
+    @Override
+    public @Nullable SharedMemory mmap(int region) {
+        return migrationRegion
+                .filter(known -> known.index() == region)
+                .flatMap(MigrationRegion::memory)
+                .orElse(null);
     }
 
     @Override
@@ -206,6 +215,11 @@ final class VirtualFunctionMediation implements Mediation {
     private void resetByRegister() {
         function.ifPresent(FunctionMigration::reset);
         migration.filter(known -> !runs(known)).ifPresent(Migration::reset);
+    }
+
+    @Override
+    public void close() {
+        migrationRegion.ifPresent(MigrationRegion::close);
     }
 
     private static boolean runs(Migration migration) {

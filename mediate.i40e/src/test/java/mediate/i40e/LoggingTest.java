@@ -3,17 +3,22 @@ package mediate.i40e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import migration.region.MigrationRegion;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import vfio.pci.api.device.DmaRange;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.MigrationState;
+import vfio.pci.api.device.RegionInfo;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.mediate.HandOverState;
 import vfio.pci.api.mediate.MediateOps;
@@ -22,6 +27,7 @@ import vfio.pci.api.pci.PciConfig;
 import vfio.pci.api.pci.PciRegion;
 import vfio.pci.api.testing.FakeDevice;
 import vfio.pci.api.testing.FakeHardwareState;
+import vfio.pci.api.testing.FakeMemory;
 import vfio.pci.api.testing.MediatedDevice;
 import vfio.pci.api.testing.Trapping;
 
@@ -162,13 +168,16 @@ class LoggingTest {
         assertThat(VirtualFunctionState.decode(encoded)).isEqualTo(left);
     }
 
-    @Test
-    void showsTheRegionThatIsConfigured() {
-        Settings settings = new Settings(
-                Settings.Tracking.TAILS, Optional.of(MigrationRegion.Layout.LINUX_5_8), Settings.DEFAULT.rules());
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void showsTheRegionThatIsConfigured(boolean mappable) {
+        Settings settings = Settings.of(configuration("linux-5.8", mappable), FakeMemory::allocate);
         try (MediatedDevice other = FunctionMigrationTest.function(state).mediatedBy(ops(settings))) {
             int region = other.regionCount() - 1;
             assertThat(other.regionInfo(region).type()).isEqualTo(MigrationRegion.TYPE);
+            assertThat(other.regionInfo(region).flags().contains(RegionInfo.Flag.MMAP))
+                    .isEqualTo(mappable);
+            assertThat(other.mmap(region) != null).isEqualTo(mappable);
             assertThat(other.readInt(region, 0)).isEqualTo(1);
             other.writeInt(region, 0, 0);
             assertThat(state.isFrozen()).isTrue();
@@ -176,6 +185,22 @@ class LoggingTest {
             assertThat(state.isFrozen()).isFalse();
         }
         assertThat(device.regionCount()).isEqualTo(PciRegion.COUNT + 1);
+    }
+
+    private static PhysicalFunctions.Configuration configuration(String region, boolean mappable) {
+        Map<String, Object> values = Map.of(
+                "dirty_tracking",
+                "tails",
+                "migration_region",
+                region,
+                "migration_region_mmap",
+                mappable,
+                "tracking_rules_skipped",
+                new String[0]);
+        return (PhysicalFunctions.Configuration) Proxy.newProxyInstance(
+                LoggingTest.class.getClassLoader(),
+                new Class<?>[] {PhysicalFunctions.Configuration.class},
+                (proxy, method, args) -> values.get(method.getName()));
     }
 
     private void begin() {

@@ -9,6 +9,8 @@ import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.MigrationState;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
+import vfio.pci.api.device.SharedMemory;
+import vfio.pci.api.device.SparseArea;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.mediate.Mediation.Result;
 import vfio.pci.api.mediate.MediationContext;
@@ -20,12 +22,13 @@ import vfio.pci.api.mediate.MediationContext;
  *
  * <p>The header's fields are accessed whole: 4 bytes at 0 and 4, 8 bytes behind. The data section begins at {@value
  * #DATA_OFFSET} and is accessed as one likes. An access that is neither fails with EINVAL, a write of a field that can only be
- * read, or the other way round, with EACCES. Nothing of the region can be mapped.
+ * read, or the other way round, with EACCES. The data section can be mapped if it was given memory; what is shown there is a
+ * copy, so a client that writes when it should not spoils nothing but what it reads itself.
  *
  * <p>Sources: {@code struct vfio_device_migration_info} in {@code include/uapi/linux/vfio.h} of Linux 5.8, and in the QEMU patches
  * of August 2019 (version 8).
  */
-public final class MigrationRegion {
+public final class MigrationRegion implements AutoCloseable {
     /** Region type: {@code VFIO_REGION_TYPE_MIGRATION}. */
     public static final int TYPE = 3;
 
@@ -46,8 +49,9 @@ public final class MigrationRegion {
     private final Migratable migration;
     private final Layout layout;
     private final int index;
+    private final Optional<SharedMemory> memory;
+    private final DataSection section;
     private final ByteBuffer data = ByteBuffer.allocate(DATA_SIZE);
-    private final ByteBuffer dirtyPages = ByteBuffer.allocate(DATA_SIZE);
 
     /** Whether the data section shows dirty pages. */
     private boolean showsDirtyPages;
@@ -133,10 +137,12 @@ public final class MigrationRegion {
         }
     }
 
-    private MigrationRegion(Migratable migration, Layout layout, int index) {
+    private MigrationRegion(Migratable migration, Layout layout, int index, Optional<SharedMemory> memory) {
         this.migration = migration;
         this.layout = layout;
         this.index = index;
+        this.memory = memory;
+        section = new DataSection(DATA_OFFSET, DATA_SIZE, memory);
     }
 
     /**
@@ -145,9 +151,36 @@ public final class MigrationRegion {
      * @param context what the core lends the mediation
      */
     public static MigrationRegion add(MediationContext context, Migration migration, Layout layout) {
+        return add(context, migration, layout, Optional.empty());
+    }
+
+    /**
+     * Adds the region with a data section that clients map. The mediation answers {@link vfio.pci.api.mediate.Mediation#mmap} with
+     * {@link #memory}, and no other mediation can take over once a client has mapped it.
+     *
+     * @param context what the core lends the mediation
+     * @param memory makes the memory, which is closed with the region
+     * @throws VfioException if there is no memory
+     */
+    public static MigrationRegion addMappable(
+            MediationContext context, Migration migration, Layout layout, SharedMemory.Factory memory) {
+        return add(context, migration, layout, Optional.of(memory));
+    }
+
+    private static MigrationRegion add(
+            MediationContext context, Migration migration, Layout layout, Optional<SharedMemory.Factory> memory) {
         EnumSet<RegionInfo.Flag> flags = EnumSet.of(RegionInfo.Flag.READ, RegionInfo.Flag.WRITE);
-        RegionInfo region = new RegionInfo(0, SIZE, flags, List.of(), TYPE, SUBTYPE);
-        return new MigrationRegion(migration.as("the migration region"), layout, context.addRegion(region));
+        List<SparseArea> areas = List.of();
+        if (memory.isPresent()) {
+            flags.add(RegionInfo.Flag.MMAP);
+            areas = List.of(SparseArea.direct(DATA_OFFSET, DATA_SIZE));
+        }
+        int index = context.addRegion(new RegionInfo(0, SIZE, flags, areas, TYPE, SUBTYPE));
+        return new MigrationRegion(
+                migration.as("the migration region"),
+                layout,
+                index,
+                memory.map(factory -> factory.allocate("migration region", SIZE)));
     }
 
     /** The index it got. */
@@ -155,10 +188,21 @@ public final class MigrationRegion {
         return index;
     }
 
+    /** What clients map; empty if they cannot. Owned by the region. */
+    public Optional<SharedMemory> memory() {
+        return memory;
+    }
+
+    /** Releases the memory; what clients have mapped stays mapped. Idempotent. */
+    @Override
+    public void close() {
+        memory.ifPresent(SharedMemory::close);
+    }
+
     /** Answers a read of this region. */
     public synchronized Result read(RegionAccess access) {
         if (access.offset() >= DATA_OFFSET) {
-            access.copyFrom(0, section(showsDirtyPages ? dirtyPages : data, access));
+            section.read(access);
             return Result.DONE;
         }
         Field field = field(access);
@@ -185,7 +229,7 @@ public final class MigrationRegion {
                         Errno.EINVAL,
                         "the data section can be written while the device is RESUMING, and it is " + migration.state());
             }
-            access.copyTo(0, section(data, access));
+            section.write(access);
             return Result.DONE;
         }
         Field field = field(access);
@@ -268,12 +312,17 @@ public final class MigrationRegion {
 
     /** Has data lie ready, the same until it has been taken. */
     private void fill() {
+        boolean hidden = showsDirtyPages;
         showsDirtyPages = false;
         if (!filled && migration.state().isSaving()) {
             data.clear();
             migration.read(data);
             data.flip();
             filled = true;
+            hidden = true;
+        }
+        if (filled && hidden) {
+            section.show(data.duplicate());
         }
     }
 
@@ -284,16 +333,12 @@ public final class MigrationRegion {
         data.clear();
     }
 
-    private static ByteBuffer section(ByteBuffer whole, RegionAccess access) {
-        return whole.duplicate().clear().slice((int) access.offset() - DATA_OFFSET, access.length());
-    }
-
     private void written(long size) {
         if (size < 0 || size > DATA_SIZE) {
             throw new VfioException(
                     Errno.EINVAL, "the data section has " + DATA_SIZE + " bytes, so data_size cannot be " + size);
         }
-        migration.write(data.duplicate().clear().limit((int) size));
+        migration.write(section.take((int) size));
     }
 
     /** Shows the bitmap of as many pages as fit into the data section. Part of the state that lies ready stays so. */
@@ -308,8 +353,9 @@ public final class MigrationRegion {
         }
         long pages = Math.min(rest, 8L * DATA_SIZE);
         int bytes = (int) ((pages + 63) / 64 * Long.BYTES);
-        dirtyPages.clear().put(new byte[bytes]).flip();
+        ByteBuffer dirtyPages = ByteBuffer.allocate(bytes);
         migration.report((startPfn + answeredPfns) * pageSize, pages * pageSize, pageSize, dirtyPages);
+        section.show(dirtyPages.clear());
         showsDirtyPages = true;
         answeredPfns += pages;
         return pages;

@@ -13,7 +13,7 @@
  * several threads at once.
  */
 @Export
-@Version("1.1.0")
+@Version("1.2.0")
 @NullMarked
 package migration.region;
 

@@ -15,14 +15,18 @@ import migration.region.SavedState.Origin;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import vfio.pci.api.device.DmaRange;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.device.RegionInfo;
+import vfio.pci.api.device.SharedMemory;
+import vfio.pci.api.device.SparseArea;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.pci.PciIds;
+import vfio.pci.api.testing.FakeMemory;
 
 class MigrationRegionTest {
     private static final long PAGE = 4096;
@@ -54,8 +58,16 @@ class MigrationRegionTest {
         private final ByteBuffer buffer = ByteBuffer.allocate(1 << 20).order(ByteOrder.LITTLE_ENDIAN);
 
         Client(Layout layout, byte... state) {
+            this(layout, false, state);
+        }
+
+        /** @param maps whether it maps the data section, and accesses it nowhere else */
+        Client(Layout layout, boolean maps, byte... state) {
             device = new FakeDevice(new DirtyBitmap(PAGE, List.of(new DmaRange(0, PAGES * PAGE))), state);
-            region = MigrationRegion.add(context, new Migration(ORIGIN, true, device), layout);
+            Migration migration = new Migration(ORIGIN, true, device);
+            region = maps
+                    ? MigrationRegion.addMappable(context, migration, layout, FakeMemory::allocate)
+                    : MigrationRegion.add(context, migration, layout);
         }
 
         long read(int offset, int width) {
@@ -79,13 +91,25 @@ class MigrationRegionTest {
         }
 
         byte[] data(long offset, int length) {
-            region.read(access((int) offset, length));
             byte[] bytes = new byte[length];
-            buffer.get(0, bytes);
+            region.memory()
+                    .ifPresentOrElse(
+                            memory -> memory.get(offset, ByteBuffer.wrap(bytes)), () -> trappedData(offset, bytes));
             return bytes;
         }
 
+        void trappedData(long offset, byte[] bytes) {
+            region.read(access((int) offset, bytes.length));
+            buffer.get(0, bytes);
+        }
+
         void data(long offset, byte[] bytes) {
+            region.memory()
+                    .ifPresentOrElse(
+                            memory -> memory.put(offset, ByteBuffer.wrap(bytes)), () -> trapData(offset, bytes));
+        }
+
+        void trapData(long offset, byte[] bytes) {
             buffer.put(0, bytes);
             region.write(access((int) offset, bytes.length));
         }
@@ -105,12 +129,53 @@ class MigrationRegionTest {
         assertThat(client.state()).isEqualTo(RUNNING);
     }
 
+    @Test
+    void dataSectionAloneIsMappable() {
+        Client client = new Client(Layout.LINUX_5_8, true);
+        RegionInfo added = client.context.added.get(0);
+        assertThat(added.flags()).contains(RegionInfo.Flag.MMAP);
+        assertThat(added.mappableAreas()).containsExactly(SparseArea.direct(4096, 1 << 20));
+        SharedMemory memory = client.region.memory().orElseThrow();
+        assertThat(memory.size()).isEqualTo(added.size());
+        client.region.close();
+        assertThatThrownBy(() -> memory.getByte(4096)).isInstanceOf(VfioException.class);
+    }
+
+    @Test
+    void mappedAndTrappedDataAreTheSame() {
+        Client client = new Client(Layout.LINUX_5_8, true, random(3000));
+        client.state(STOP_AND_COPY);
+        byte[] trapped = new byte[(int) client.read(DATA_SIZE, 8)];
+        client.trappedData(4096, trapped);
+        assertThat(client.data(4096, trapped.length)).isEqualTo(trapped);
+
+        client.state(STOP);
+        client.state(RESUMING);
+        client.trapData(5000, new byte[] {1, 2, 3});
+        assertThat(client.data(5000, 3)).containsExactly(1, 2, 3);
+    }
+
+    @Test
+    void clientThatSpoilsWhatIsShownSpoilsNothingElse() {
+        Client client = new Client(Layout.PROPOSAL_2019, true, random(100));
+        client.state(PRE_COPY);
+        client.state(STOP_AND_COPY);
+        int length = (int) client.read(DATA_SIZE, 8);
+        byte[] state = client.data(4096, length);
+        client.data(4096, new byte[length]);
+        dirtyPages(client);
+
+        assertThat(client.read(DATA_SIZE, 8)).isEqualTo(length);
+        assertThat(client.data(4096, length)).isEqualTo(state);
+    }
+
     /** As the comments in Linux 5.8 say. */
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 5000, 1 << 20, 3_000_000})
-    void clientOfLinux58Migrates(int size) {
-        Client source = new Client(Layout.LINUX_5_8, random(size));
-        Client target = new Client(Layout.LINUX_5_8);
+    @CsvSource({"0, false", "1, false", "5000, false", "1048576, false", "3000000, false", "5000, true", "3000000, true"
+    })
+    void clientOfLinux58Migrates(int size, boolean maps) {
+        Client source = new Client(Layout.LINUX_5_8, maps, random(size));
+        Client target = new Client(Layout.LINUX_5_8, maps);
         target.state(STOP);
         target.state(RESUMING);
         source.state(PRE_COPY);
@@ -136,10 +201,11 @@ class MigrationRegionTest {
     }
 
     /** As QEMU did with version 8 of its patches, in August 2019. */
-    @Test
-    void clientOf2019Migrates() {
-        Client source = new Client(Layout.PROPOSAL_2019, random(2_500_000));
-        Client target = new Client(Layout.PROPOSAL_2019);
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void clientOf2019Migrates(boolean maps) {
+        Client source = new Client(Layout.PROPOSAL_2019, maps, random(2_500_000));
+        Client target = new Client(Layout.PROPOSAL_2019, maps);
         source.state(PRE_COPY);
         Random random = new Random(7);
         BitSet all = new BitSet();
