@@ -8,7 +8,8 @@ import vfio.linux.EventFd;
  * An MSI-X vector with its control register.
  *
  * <p>The device disables a vector when it raises it. So a user waits, works until there is nothing left to do, and enables the
- * vector again; what happened in between raises it at once.
+ * vector again; what happened in between raises it at once. Some of it may not be seen before: while the vector is disabled,
+ * by being raised, the device may leave up to three received descriptors unwritten.
  */
 public final class InterruptVector {
     private final RegisterSpace registers;
@@ -21,7 +22,7 @@ public final class InterruptVector {
         this.event = event;
     }
 
-    /** Whether the driver uses interrupts; if not, only {@link #disable} may be called. */
+    /** Whether the driver uses interrupts; if not, it polls, and only {@link #disable} may be called. */
     public boolean connected() {
         return event != null;
     }
@@ -31,9 +32,9 @@ public final class InterruptVector {
         registers.write(control, VfRegister.INTENA | VfRegister.ITR_NONE);
     }
 
-    /** Keeps the device from raising the vector; what happens meanwhile raises it when it is enabled. */
+    /** Keeps the device from raising the vector, for one who polls; what happens meanwhile raises it when it is enabled. */
     public void disable() {
-        registers.write(control, 0);
+        registers.write(control, VfRegister.WB_ON_ITR | VfRegister.ITR_NONE);
     }
 
     /** Has the device raise the vector without a reason. */

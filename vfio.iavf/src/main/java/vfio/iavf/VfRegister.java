@@ -48,6 +48,8 @@ public final class VfRegister {
     public static final int SWINT_TRIG = 1 << 2;
     /** In VFINT_DYN_CTLx: change no throttle interval. */
     public static final int ITR_NONE = 3 << 3;
+    /** In VFINT_DYN_CTLx: descriptors are written back while the vector is disabled, too. */
+    public static final int WB_ON_ITR = 1 << 30;
 
     /** In VFINT_ICR01: there is a cause. */
     public static final int ICR0_INTEVENT = 1;

@@ -118,9 +118,11 @@ public final class VirtualFunctionDriver implements AutoCloseable {
         filter().sendPromiscuousIfWanted();
         events.forgetLink();
         mailbox.demand(Virtchnl.ENABLE_QUEUES, Requests.queueSelect(vsi, allOf(wanted)));
-        if (options.interrupts()) {
-            for (int pair = 0; pair < wanted.pairs(); pair++) {
+        for (int pair = 0; pair < wanted.pairs(); pair++) {
+            if (options.interrupts()) {
                 vector(pair).enable();
+            } else {
+                vector(pair).disable();
             }
         }
         events.awaitLink(true, options.patience());

@@ -28,6 +28,7 @@ final class FunctionState implements HardwareState {
     private final InterruptControl interrupts;
     private final ResetProgress reset;
     private final Runnable reportLink;
+    private final Runnable writeBack;
     private final Map<String, Part> parts = new LinkedHashMap<>();
     private final Set<Runnable> postponed = new LinkedHashSet<>();
     private boolean frozen;
@@ -48,7 +49,10 @@ final class FunctionState implements HardwareState {
         Runnable decode(PartReader in, int queuePairs);
     }
 
-    /** @param reportLink tells the driver of the link, if it has introduced itself */
+    /**
+     * @param reportLink tells the driver of the link, if it has introduced itself
+     * @param writeBack writes descriptors back that wait for it
+     */
     FunctionState(
             Engine engine,
             Vsi vsi,
@@ -56,12 +60,14 @@ final class FunctionState implements HardwareState {
             AdminQueue adminQueue,
             InterruptControl interrupts,
             ResetProgress reset,
-            Runnable reportLink) {
+            Runnable reportLink,
+            Runnable writeBack) {
         this.engine = engine;
         this.vsi = vsi;
         this.interrupts = interrupts;
         this.reset = reset;
         this.reportLink = reportLink;
+        this.writeBack = writeBack;
         QueueContexts queues = new QueueContexts(vsi);
         parts.put(NEGOTIATION, new Part(vsi::encode, (in, pairs) -> vsi.decode(in)));
         parts.put("filters", new Part(vsi.filters::encode, (in, pairs) -> vsi.filters.decode(in)));
@@ -77,6 +83,7 @@ final class FunctionState implements HardwareState {
     public void freeze() {
         engine.ask(() -> {
             if (!frozen) {
+                writeBack.run();
                 frozen = true;
                 reset.freeze();
                 interrupts.freeze();

@@ -35,6 +35,7 @@ final class InterruptControl {
     static final int INTENA = 1;
     static final int CLEARPBA = 1 << 1;
     static final int SWINT_TRIG = 1 << 2;
+    static final int WB_ON_ITR = 1 << 30;
     static final int INTENA_MSK = 1 << 31;
 
     private static final int ICR01 = ICR01_INTEVENT | ICR01_ADMINQ | ICR01_SWINT;
@@ -46,6 +47,9 @@ final class InterruptControl {
     private final Vectors vectors;
     private final boolean[] latched = new boolean[VECTORS];
     private boolean frozen;
+
+    /** Vectors that must not fire before descriptors have been written back. */
+    private long deferring;
 
     /** Vectors that report something at the end of this round. For the engine's thread. */
     private long due;
@@ -84,6 +88,21 @@ final class InterruptControl {
     /** Something happened that a vector reports at the end of this round. For the engine's thread. */
     void eventLater(int vector) {
         due |= 1L << vector;
+    }
+
+    /** Whether the descriptors of a queue that this vector reports are to be written back without waiting for more. */
+    boolean writesBack(int vector) {
+        return vector == 0 || (registers.getInt(control(vector)) & (INTENA | WB_ON_ITR)) != 0;
+    }
+
+    /** From now on a vector fires from the engine's thread only, which writes descriptors back first. For that thread. */
+    synchronized void defer(int vector) {
+        deferring |= 1L << vector;
+    }
+
+    /** Ends that for all vectors. For the engine's thread. */
+    synchronized void endDeferring() {
+        deferring = 0;
     }
 
     /** The round is over. For the engine's thread. */
@@ -188,6 +207,7 @@ final class InterruptControl {
 
     /** Returns whether it was frozen. */
     private synchronized boolean clear() {
+        deferring = 0;
         Arrays.fill(latched, false);
         for (int vector = 0; vector < VECTORS; vector++) {
             registers.putInt(control(vector), 0);
@@ -216,7 +236,7 @@ final class InterruptControl {
                     addCauses(ICR01_SWINT);
                 }
             }
-            fires = takeDue(vector);
+            fires = (deferring >>> vector & 1) == 0 && takeDue(vector);
         }
         if (fires) {
             vectors.fire(vector);

@@ -5,13 +5,11 @@ import java.nio.ByteOrder;
 import vfio.pci.api.device.VfioException;
 
 /**
- * Writes frames into receive queues: into as many buffers as a frame takes, then their descriptors, each with its status word
- * last. Scratch memory for the engine's thread; nothing is allocated for a frame.
+ * Writes frames into receive queues: into as many buffers as a frame takes, then their descriptors, whose status words come last
+ * or are left to the queue. Scratch memory for the engine's thread; nothing is allocated for a frame.
  */
 final class ReceivePath {
     private static final int DESCRIPTOR = ReceiveQueue.DESCRIPTOR;
-    private static final int STATUS = Long.BYTES;
-
     private static final long DONE = 1;
     private static final long END_OF_PACKET = 1 << 1;
     private static final int LENGTH_SHIFT = 38;
@@ -25,6 +23,7 @@ final class ReceivePath {
      * @param bytes big-endian; position and limit are changed
      * @param hash of the frame; counts if the status says so
      * @param status the bits of the status word that say what the frame is
+     * @param writesBack whether the status words may be written at once
      * @return false if the queue has not enough descriptors, or takes no such frame
      * @throws MaliciousDriverException if a descriptor reaches memory that is not mapped
      */
@@ -36,7 +35,8 @@ final class ReceivePath {
             int offset,
             int length,
             int hash,
-            long status)
+            long status,
+            boolean writesBack)
             throws MaliciousDriverException {
         if (tail >= queue.length) {
             throw new MaliciousDriverException("its tail " + tail + " lies outside a ring of " + queue.length);
@@ -57,9 +57,10 @@ final class ReceivePath {
                 boolean last = buffer == buffers;
                 writeBack.clear().putLong(0, last ? Integer.toUnsignedLong(hash) << 32 : 0);
                 guest.write(descriptor, writeBack);
-                guest.writeLong(
-                        descriptor + STATUS, DONE | (last ? END_OF_PACKET | status : 0) | (long) part << LENGTH_SHIFT);
-                queue.head = queue.head + 1 == queue.length ? 0 : queue.head + 1;
+                queue.done(DONE | (last ? END_OF_PACKET | status : 0) | (long) part << LENGTH_SHIFT);
+                if (queue.isLineComplete() || (last && writesBack)) {
+                    queue.writeBack(guest);
+                }
             }
             return true;
         } catch (VfioException e) {

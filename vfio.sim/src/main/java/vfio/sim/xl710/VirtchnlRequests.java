@@ -167,7 +167,7 @@ final class VirtchnlRequests {
         }
         for (int queue = 0; queue < vsi.queuePairs(); queue++) {
             if (names(request, 4, queue)) {
-                vsi.receiveQueues[queue].enabled = false;
+                vsi.receiveQueues[queue].disable();
             }
             if (names(request, 8, queue)) {
                 vsi.transmitQueues[queue].enabled = false;

@@ -16,7 +16,7 @@ import vfio.sim.xl710.ResetProgress.Phase;
  * <p>Registers are read and written by any thread, through {@link #read} and {@link #write} where the table says that an
  * access does something, else in the register memory. All the rest is done by the adapter's engine.
  */
-public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlRequests.Owner {
+public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlRequests.Owner, WriteBack.Owner {
     private static final Logger LOGGER = System.getLogger(VirtualFunction.class.getPackageName());
 
     /** How many packets of one queue are sent before it is the next one's turn. */
@@ -40,6 +40,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     private final WrittenPages written = new WrittenPages();
     private volatile boolean mapped;
     private final LongAdder maliciousEvents = new LongAdder();
+    private final WriteBack writeBack;
     private final ResetProgress progress;
     private final FunctionState state;
     private final Runnable linkReport = this::reportLink;
@@ -67,8 +68,10 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
                 number,
                 adapter.queuePairs(),
                 new AddressFilters(adapter.forwarding(), number, adapter.address(number)));
+        writeBack = new WriteBack(vsi, guest, interrupts, this);
         requests = new VirtchnlRequests(vsi, statistics, this)::receive;
-        state = new FunctionState(adapter.engine(), vsi, statistics, adminQueue, interrupts, progress, linkReport);
+        state = new FunctionState(
+                adapter.engine(), vsi, statistics, adminQueue, interrupts, progress, linkReport, this::flush);
         vsi.reset();
     }
 
@@ -206,14 +209,18 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
             return false;
         }
         boolean worked = pollAdminQueue();
+        worked |= writeBack.poll();
         for (int queue = 0; queue < vsi.queuePairs(); queue++) {
             worked |= pollQueue(queue);
         }
         return worked;
     }
 
-    /** Raises the vectors that became due. */
+    /** Raises the vectors that became due. What they report is written back before. */
     void raise() {
+        if (doesDma()) {
+            writeBack.poll();
+        }
         interrupts.raise();
     }
 
@@ -225,6 +232,16 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     /** Whether it does nothing by itself. */
     private boolean stands() {
         return held || state.isFrozen() || !guest.isAttached();
+    }
+
+    private boolean doesDma() {
+        return !stands() && progress.phase() != Phase.RESETTING && busMaster.getAsBoolean();
+    }
+
+    private void flush() {
+        if (doesDma()) {
+            writeBack.flush();
+        }
     }
 
     private void warnOfReset() {
@@ -275,7 +292,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     /** A frame for it. */
     @Override
     public void receive(Frame frame, CastType type) {
-        if (stands() || progress.phase() == Phase.RESETTING || !busMaster.getAsBoolean()) {
+        if (!doesDma()) {
             return;
         }
         boolean hashed = vsi.scaling.hash(frame.bytes(), frame.headers());
@@ -297,16 +314,22 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
                             frame.offset(),
                             frame.length(),
                             vsi.scaling.value(),
-                            status)) {
+                            status,
+                            writeBack.isImmediate(queue))) {
                 statistics.received(type, frame.length());
-                due(queue.vector);
+                writeBack.received(queue);
             } else {
                 statistics.add(Statistics.Counter.RX_DISCARDS, 1);
             }
         } catch (MaliciousDriverException e) {
-            queue.enabled = false;
-            malicious("receive queue " + number + " is stopped", e);
+            stop(number, e);
         }
+    }
+
+    @Override
+    public void stop(int receiveQueue, MaliciousDriverException event) {
+        vsi.receiveQueues[receiveQueue].disable();
+        malicious("receive queue " + receiveQueue + " is stopped", event);
     }
 
     private boolean pollAdminQueue() {
@@ -346,7 +369,8 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
         }
     }
 
-    private void due(int vector) {
+    @Override
+    public void due(int vector) {
         interrupts.eventLater(vector);
         adapter.raiseLater(number);
     }

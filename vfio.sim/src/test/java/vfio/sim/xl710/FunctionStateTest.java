@@ -169,7 +169,7 @@ class FunctionStateTest {
 
     @Test
     void latchedInterruptsAndCausesAreMovedAndEveryVectorFiresOnce() {
-        control(one, 0, 0x18);
+        control(one, 0, InterruptControl.WB_ON_ITR | 0x18);
         control(one, 2, 0x19);
         one.function.write(VFINT_DYN_CTL01, 0, 0x1c);
         two.send(two.frame(one.mac, 60, 1));

@@ -130,12 +130,13 @@ final class TestDriver implements AutoCloseable {
         function.ring();
     }
 
-    /** Brings up queue 0. */
+    /** Brings up queue 0, for one who polls. */
     TestDriver open() {
         fill();
         assertThat(ask(7, mapping()).status).isZero();
         assertThat(ask(6, queues(RING)).status).isZero();
         assertThat(ask(8, enabling(1, 1)).status).isZero();
+        function.write(VfRegister.VFINT_DYN_CTLN1, 0, InterruptControl.WB_ON_ITR | 3 << 3);
         assertThat(next().opcode).as("the link's state").isEqualTo(Virtchnl.OP_EVENT);
         return this;
     }

@@ -15,6 +15,12 @@ final class TestGuest implements DmaSpace {
     final ByteBuffer bytes = ByteBuffer.allocate(SIZE).order(ByteOrder.LITTLE_ENDIAN);
     final AtomicInteger faults = new AtomicInteger();
     final WrittenPages written = new WrittenPages();
+    private boolean unmapped;
+
+    /** From now on nothing is mapped. */
+    synchronized void unmap() {
+        unmapped = true;
+    }
 
     @Override
     public synchronized void read(long iova, ByteBuffer destination) {
@@ -31,7 +37,7 @@ final class TestGuest implements DmaSpace {
     }
 
     private int check(long iova, int count) {
-        if (iova < BASE || iova > BASE + SIZE - count || count == 0) {
+        if (unmapped || iova < BASE || iova > BASE + SIZE - count || count == 0) {
             faults.incrementAndGet();
             throw new VfioException(Errno.EFAULT, "nothing is mapped at 0x" + Long.toHexString(iova));
         }
