@@ -62,7 +62,7 @@ final class HostPort implements SwitchPort, AutoCloseable {
                 }
                 count++;
                 if (length >= Frame.HEADER && adapter.isLinkUp()) {
-                    forward(length);
+                    forward(pad(length));
                 }
             }
         } catch (VfioException e) {
@@ -93,6 +93,14 @@ final class HostPort implements SwitchPort, AutoCloseable {
         closed = true;
         port.close();
         taken.release();
+    }
+
+    /** On a wire the host's card would do that. */
+    private int pad(int length) {
+        for (int at = length; at < TransmitOffload.MINIMUM_FRAME; at++) {
+            frame.put(at, (byte) 0);
+        }
+        return Math.max(length, TransmitOffload.MINIMUM_FRAME);
     }
 
     private void forward(int length) {

@@ -2,6 +2,7 @@ package vfio.sim.xl710;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -54,6 +55,17 @@ class HostPortTest {
         assertThat(one.receive()).isEqualTo(toAll);
         assertThat(two.receive()).isEqualTo(toAll);
         assertThat(host.received).as("frames that came back").isEmpty();
+    }
+
+    @Test
+    void shortFramesOfTheHostArePadded() {
+        byte[] frame = two.frame(one.mac, 200, 1);
+        Arrays.fill(frame, 14, frame.length, (byte) 0xff);
+        host.send(frame);
+        host.send(Arrays.copyOf(frame, 42));
+
+        assertThat(one.receive()).isEqualTo(frame);
+        assertThat(one.receive()).isEqualTo(Arrays.copyOf(Arrays.copyOf(frame, 42), 60));
     }
 
     @Test
