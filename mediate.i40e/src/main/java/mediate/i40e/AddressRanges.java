@@ -1,13 +1,21 @@
 package mediate.i40e;
 
 import java.util.Arrays;
+import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.VfioException;
 
-/** Ranges of client memory, in a list that grows. */
+/** Ranges of client memory, in a list that grows, but no further than a driver makes it that behaves. */
 final class AddressRanges {
+    private static final int NUMBERS_MAXIMUM = 1 << 17;
+
     private long[] numbers = new long[64];
     private int size;
 
+    /** @throws VfioException ENOSPC if there are too many */
     void add(long iova, long length) {
+        if (size == NUMBERS_MAXIMUM) {
+            throw new VfioException(Errno.ENOSPC, "too much memory is not in use any more at once");
+        }
         if (size == numbers.length) {
             numbers = Arrays.copyOf(numbers, 2 * size);
         }

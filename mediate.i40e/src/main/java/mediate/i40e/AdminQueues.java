@@ -42,8 +42,6 @@ final class AdminQueues {
     /** The tail of the ATQ that the driver has written last, which may not have reached the device; -1 if that is not known. */
     private int announcedTail = -1;
 
-    private int lastHead;
-
     /** A ring that is enabled has a length above 0. */
     private record Ring(long base, int length) {
         long size() {
@@ -80,23 +78,15 @@ final class AdminQueues {
         return atq().length == 0 || index(VfRegister.VF_ATQH1) == tail;
     }
 
-    /**
-     * Looks where the queues are.
-     *
-     * @return how many messages the device has taken since the last time; more than there can be if that is not known
-     */
-    int look() {
+    /** Finds out what is in use, knowing nothing. */
+    void look() {
+        answers.clear();
         noteReceiveQueue();
-        Ring now = atq();
-        int head = index(VfRegister.VF_ATQH1);
-        int taken = now.equals(atq) ? head - lastHead + (head < lastHead ? now.length : 0) : VfRegister.AQ_MASK;
-        lastHead = head;
-        noteTransmitQueue(now);
+        noteTransmitQueue(atq());
         if (atq.length != 0) {
             int tail = index(VfRegister.VF_ATQT1);
             read((tail + 1) % atq.length, tail, (opcode, address, length, first) -> {});
         }
-        return taken;
     }
 
     /** Whether the ARQ is elsewhere than where it was seen last, and may be in use. */
@@ -104,7 +94,7 @@ final class AdminQueues {
         return !arq().equals(arq) && index(VfRegister.VF_ARQH1) != index(VfRegister.VF_ARQT1) && arq().length != 0;
     }
 
-    /** VF_ARQT1 is about to be written: the driver has made buffers ready. */
+    /** Looks what the ARQ is made of: the driver has made buffers ready, or is about to use others. */
     void noteReceiveQueue() {
         Ring now = arq();
         if (now.length == 0) {
@@ -128,6 +118,11 @@ final class AdminQueues {
     /** VF_ATQT1 is about to be written. */
     void announceTail(int newTail) {
         announcedTail = newTail;
+    }
+
+    /** The registers have been written by somebody else than the driver. */
+    void forgetTail() {
+        announcedTail = -1;
     }
 
     /** VF_ATQT1 is about to be written: the driver sends messages. */

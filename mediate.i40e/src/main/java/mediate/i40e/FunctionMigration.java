@@ -53,7 +53,8 @@ final class FunctionMigration implements Migration.Device {
     /** The migration of this function. */
     Migration migration() {
         Origin origin = new Origin(context.device().ids(), DRIVER, FunctionState.SCHEMA, RegionInfo.PAGE_SIZE);
-        return new Migration(origin, hardware.parts().contains(QueuePair.PART), this);
+        return new Migration(
+                origin, hardware.parts().containsAll(settings.tracking().parts()), this);
     }
 
     @Override
@@ -83,6 +84,10 @@ final class FunctionMigration implements Migration.Device {
     @Override
     public void load(SavedState saved) {
         state.load(saved);
+        Logged current = logged;
+        if (current != null) {
+            current.tracker.replaced();
+        }
     }
 
     @Override

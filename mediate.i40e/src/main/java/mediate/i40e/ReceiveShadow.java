@@ -82,35 +82,28 @@ final class ReceiveShadow {
         }
     }
 
-    /**
-     * Notes the slots from one up to another.
-     *
-     * @throws VfioException EIO if one says done already
-     */
-    void note(int from, int to) {
+    /** Reads the slots from one up to another. */
+    void load(int from, int to) {
         if (to < from) {
             read(from, addresses.length);
             read(0, to);
         } else {
             read(from, to);
         }
+    }
+
+    /**
+     * Notes the slots from one up to another as they were read last.
+     *
+     * @throws VfioException EIO if one says done already
+     */
+    void note(int from, int to) {
         for (int slot = from; slot != to; slot = next(slot)) {
             if (isDone(slot)) {
                 throw new VfioException(Errno.EIO, "a descriptor that was posted says done");
             }
             set(slot, address(slot));
         }
-    }
-
-    /** Whether slots that are noted are in memory as they were, or given back. */
-    boolean isUnchanged(int from, int to) {
-        read(0, addresses.length);
-        for (int slot = from; slot != to; slot = next(slot)) {
-            if (!isDone(slot) && addresses[slot] != address(slot)) {
-                return false;
-            }
-        }
-        return true;
     }
 
     /** Marks what a slot holds, and empties it. */
@@ -142,13 +135,18 @@ final class ReceiveShadow {
         }
     }
 
+    /** Adds what a slot holds to others. */
+    void addTo(AddressRanges ranges, int slot) {
+        if (addresses[slot] != NOTHING) {
+            ranges.add(addresses[slot], queue.bufferSize());
+        }
+    }
+
     /** Hands over what all slots hold. */
     void moveTo(AddressRanges ranges, Set<TrackingRule> rules) {
         if (rules.contains(TrackingRule.QUEUE_END)) {
-            for (long address : addresses) {
-                if (address != NOTHING) {
-                    ranges.add(address, queue.bufferSize());
-                }
+            for (int slot = 0; slot < addresses.length; slot++) {
+                addTo(ranges, slot);
             }
         }
         end();

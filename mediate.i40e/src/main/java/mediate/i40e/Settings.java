@@ -31,6 +31,11 @@ record Settings(Tracking tracking, Optional<Region> region, Set<TrackingRule> ru
     enum Tracking {
         TAILS {
             @Override
+            Set<String> parts() {
+                return Set.of(QueuePair.PART);
+            }
+
+            @Override
             Tracker tracker(
                     MediationContext context,
                     HardwareState hardware,
@@ -42,6 +47,11 @@ record Settings(Tracking tracking, Optional<Region> region, Set<TrackingRule> ru
         },
         INTERRUPTS {
             @Override
+            Set<String> parts() {
+                return Set.of(QueuePair.PART, ReceivedFrames.PART);
+            }
+
+            @Override
             Tracker tracker(
                     MediationContext context,
                     HardwareState hardware,
@@ -51,6 +61,9 @@ record Settings(Tracking tracking, Optional<Region> region, Set<TrackingRule> ru
                 return new InterruptTracker(context, hardware, rules, dirty, log);
             }
         };
+
+        /** The parts of the hardware's state that it needs. */
+        abstract Set<String> parts();
 
         abstract Tracker tracker(
                 MediationContext context,

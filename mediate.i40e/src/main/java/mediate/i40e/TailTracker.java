@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Set;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.HardwareState;
-import vfio.pci.api.device.RegionAccess;
 import vfio.pci.api.mediate.MediationContext;
 
 /**
@@ -16,12 +15,6 @@ import vfio.pci.api.mediate.MediationContext;
  * enables it or at the next look.
  */
 final class TailTracker extends Tracker {
-    private static final int OP_RESET_VF = 2;
-    private static final int OP_ENABLE_QUEUES = 8;
-    private static final int OP_DISABLE_QUEUES = 9;
-    private static final int QUEUE_SELECT = 12;
-    private static final int RX_QUEUES = 4;
-
     private final List<Queue> queues = new ArrayList<>();
 
     /** A receive queue. For whoever has the lock. */
@@ -76,18 +69,28 @@ final class TailTracker extends Tracker {
                 doubt("a tail lies outside its ring", "");
                 return;
             }
+            // What is read here and not there any more was given back before, so it is marked afterwards.
+            shadow.load(tail, newTail);
             if (has(TrackingRule.POST_MARKS)) {
                 for (int slot = tail; slot != newTail; slot = shadow.next(slot)) {
-                    shadow.take(slot);
+                    take(slot);
                 }
                 if (has(TrackingRule.POST_MARKS_AT_TAIL)) {
-                    shadow.take(newTail);
+                    take(newTail);
                 }
             }
             if (has(TrackingRule.POST_NOTES)) {
                 shadow.note(tail, newTail);
             }
             tail = newTail;
+        }
+
+        /** While the queue is ending, the slot may be posted for its successor, and what it held still be written. */
+        private void take(int slot) {
+            if (ending) {
+                shadow.addTo(former, slot);
+            }
+            shadow.take(slot);
         }
 
         void enable(QueuePair.Receive context) {
@@ -102,6 +105,7 @@ final class TailTracker extends Tracker {
                     if (tail >= context.length()) {
                         doubt("a tail lies outside its ring", "");
                     } else if (has(TrackingRule.ENABLE_NOTES)) {
+                        shadow.load(0, tail);
                         shadow.note(0, tail);
                     }
                 }
@@ -157,84 +161,19 @@ final class TailTracker extends Tracker {
     }
 
     @Override
-    void write(RegionAccess access) {
-        boolean receive = VfRegister.QRX_TAIL1.isTouchedBy(access.offset(), access.length());
-        boolean arq = VfRegister.VF_ARQT1.isTouchedBy(access.offset(), access.length());
-        boolean atq = VfRegister.VF_ATQT1.isTouchedBy(access.offset(), access.length());
-        if (!receive && !arq && !atq) {
-            return;
-        }
-        lock.lock();
-        try {
-            boolean whole = access.length() == Integer.BYTES && access.offset() % Integer.BYTES == 0;
-            if (atq && whole) {
-                admin.announceTail(access.getInt(0) & VfRegister.AQ_MASK);
-            }
-            if (isDoubtful()) {
-                return;
-            }
-            if (!whole) {
-                doubt("a tail was not written as one register", "");
-            } else if (receive) {
-                int queue = (int) (access.offset() - VfRegister.QRX_TAIL1.at(0)) / Integer.BYTES;
-                queues.get(queue).post(access.getInt(0) & VfRegister.TAIL_MASK);
-            } else if (arq) {
-                admin.noteReceiveQueue();
-            } else {
-                admin.noteTransmitQueue(access.getInt(0) & VfRegister.AQ_MASK, this::message);
-            }
-        } catch (RuntimeException e) {
-            doubt("what the driver does cannot be followed: ", e);
-        } finally {
-            lock.unlock();
-        }
+    void post(int queue, int newTail) {
+        queues.get(queue).post(newTail);
     }
 
     @Override
-    void reset() {
-        lock.lock();
-        try {
-            queues.forEach(queue -> queue.ending = true);
-        } finally {
-            lock.unlock();
-        }
+    void enable(int queue, QueuePair.Receive context) {
+        queues.get(queue).enable(context);
     }
 
-    private void message(int opcode, long address, int length, boolean first) {
-        switch (opcode) {
-            case OP_RESET_VF -> reset();
-            case OP_DISABLE_QUEUES -> {
-                int named = receiveQueues(address, length);
-                for (Queue queue : queues) {
-                    queue.ending |= (named >>> queue.number & 1) != 0;
-                }
-            }
-            case OP_ENABLE_QUEUES -> {
-                if (first) {
-                    enable(receiveQueues(address, length));
-                } else {
-                    doubt("a queue was enabled before the message before had been taken", "");
-                }
-            }
-            default -> {}
+    @Override
+    void ending(int named) {
+        for (Queue queue : queues) {
+            queue.ending |= (named >>> queue.number & 1) != 0;
         }
-    }
-
-    private void enable(int named) {
-        List<QueuePair> now = queues();
-        if (!now.equals(known)) {
-            known.forEach(pair -> pair.addRings(former));
-            known = now;
-        }
-        for (int queue = 0; queue < now.size(); queue++) {
-            if ((named >>> queue & 1) != 0) {
-                queues.get(queue).enable(now.get(queue).receive());
-            }
-        }
-    }
-
-    /** The receive queues that a message names; none if it is too short to be taken. */
-    private int receiveQueues(long address, int length) {
-        return length < QUEUE_SELECT ? 0 : admin.read(address, QUEUE_SELECT).getInt(RX_QUEUES);
     }
 }

@@ -19,6 +19,12 @@ import vfio.pci.api.pci.PciRegion;
  */
 abstract class Tracker {
     private static final int QUEUES = 16;
+    private static final int ALL_QUEUES = -1;
+    private static final int OP_RESET_VF = 2;
+    private static final int OP_ENABLE_QUEUES = 8;
+    private static final int OP_DISABLE_QUEUES = 9;
+    private static final int QUEUE_SELECT = 12;
+    private static final int RX_QUEUES = 4;
 
     final MediationContext context;
     final Set<TrackingRule> rules;
@@ -60,6 +66,7 @@ abstract class Tracker {
         lock.lock();
         try {
             doubtful = true;
+            prepare();
             boolean drained = admin.isDrained();
             known = queues();
             arm(drained, known);
@@ -104,11 +111,61 @@ abstract class Tracker {
         }
     }
 
+    /** Somebody else has written what the device holds, queues and registers. */
+    final void replaced() {
+        lock.lock();
+        try {
+            admin.forgetTail();
+            doubt("the state of the device was replaced by another one's", "");
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** BAR0 is about to be written. */
-    void write(RegionAccess access) {}
+    final void write(RegionAccess access) {
+        boolean receive = touches(VfRegister.QRX_TAIL1, access);
+        boolean atq = touches(VfRegister.VF_ATQT1, access);
+        boolean arq = touches(VfRegister.VF_ARQT1, access) || touches(VfRegister.VF_ARQLEN1, access);
+        if (!receive && !arq && !atq) {
+            return;
+        }
+        lock.lock();
+        try {
+            boolean whole = access.length() == Integer.BYTES && access.offset() % Integer.BYTES == 0;
+            if (atq && whole) {
+                admin.announceTail(access.getInt(0) & VfRegister.AQ_MASK);
+            }
+            if (isDoubtful()) {
+                return;
+            }
+            if (!whole) {
+                doubt("a tail was not written as one register", "");
+            } else if (receive) {
+                int queue = (int) (access.offset() - VfRegister.QRX_TAIL1.at(0)) / Integer.BYTES;
+                post(queue, access.getInt(0) & VfRegister.TAIL_MASK);
+            } else {
+                admin.noteReceiveQueue();
+                if (atq) {
+                    admin.noteTransmitQueue(access.getInt(0) & VfRegister.AQ_MASK, this::message);
+                }
+            }
+        } catch (RuntimeException e) {
+            doubt("what the driver does cannot be followed: ", e);
+        } finally {
+            lock.unlock();
+        }
+    }
 
     /** The function is about to be reset, or has been. */
-    void reset() {}
+    final void reset() {
+        lock.lock();
+        try {
+            ending(ALL_QUEUES);
+        } finally {
+            lock.unlock();
+        }
+    }
 
     /** The client is about to hear of an interrupt. */
     void interrupt(int vector) {}
@@ -130,19 +187,38 @@ abstract class Tracker {
      */
     abstract boolean arm(List<QueuePair> now, boolean drained);
 
-    /** Marks what has been written by receive queues since the last time. */
+    /** The queues are about to be asked for. */
+    void prepare() {}
+
+    /**
+     * Marks what has been written by receive queues since the last time.
+     *
+     * @param drained whether the device had taken all messages before the queues were asked for
+     */
     abstract void follow(List<QueuePair> now, boolean drained);
+
+    /** The driver is about to write the tail of a receive queue. Not every tracker gets to hear of that. */
+    void post(int queue, int newTail) {}
+
+    /** The driver is about to enable a receive queue; whatever it has asked for before has been done. */
+    abstract void enable(int queue, QueuePair.Receive context);
+
+    /** The driver is about to ask that receive queues end, each a bit. */
+    void ending(int named) {}
 
     final void look() {
         boolean doubted = doubtful;
         try {
+            prepare();
             boolean drained = admin.isDrained();
             // Asking for the queues also waits for what the device was doing, so the former is not written any more.
             List<QueuePair> now = queues();
             if (has(TrackingRule.FORMER)) {
                 former.mark(dirty);
             }
-            former.clear();
+            if (drained || doubtful) {
+                former.clear();
+            }
             known.forEach(pair -> pair.markRings(dirty, rules));
             now.forEach(pair -> pair.markRings(dirty, rules));
             known = now;
@@ -189,11 +265,48 @@ abstract class Tracker {
         return bar0.getInt(VfRegister.QRX_TAIL1.at(queue)) & VfRegister.TAIL_MASK;
     }
 
+    private void message(int opcode, long address, int length, boolean first) {
+        switch (opcode) {
+            case OP_RESET_VF -> ending(ALL_QUEUES);
+            case OP_DISABLE_QUEUES -> ending(receiveQueues(address, length));
+            case OP_ENABLE_QUEUES -> {
+                if (first) {
+                    enable(receiveQueues(address, length));
+                } else {
+                    doubt("a queue was enabled before the message before had been taken", "");
+                }
+            }
+            default -> {}
+        }
+    }
+
+    private void enable(int named) {
+        List<QueuePair> now = queues();
+        if (!now.equals(known)) {
+            known.forEach(pair -> pair.addRings(former));
+            known = now;
+        }
+        for (int queue = 0; queue < now.size(); queue++) {
+            if ((named >>> queue & 1) != 0) {
+                enable(queue, now.get(queue).receive());
+            }
+        }
+    }
+
+    /** The receive queues that a message names; none if it is too short to be taken. */
+    private int receiveQueues(long address, int length) {
+        return length < QUEUE_SELECT ? 0 : admin.read(address, QUEUE_SELECT).getInt(RX_QUEUES);
+    }
+
     private void arm(boolean drained, List<QueuePair> now) {
         shadows.forEach(ReceiveShadow::end);
         admin.look();
         if (lost == null && arm(now, drained)) {
             doubtful = false;
         }
+    }
+
+    private static boolean touches(VfRegister register, RegionAccess access) {
+        return register.isTouchedBy(access.offset(), access.length());
     }
 }

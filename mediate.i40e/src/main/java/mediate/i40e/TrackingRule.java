@@ -21,15 +21,13 @@ enum TrackingRule {
     QUEUE_END,
     /** What is still posted when the device stops may have been written. */
     STOP,
-    /** A queue that has moved may have written all that was posted. For the tracker that follows interrupts. */
+    /** The buffers that a head has passed have been written. For the tracker that follows interrupts. */
     HEAD_MOVED,
     /**
-     * A head beyond what was noted, or a descriptor that changed under the device, means that a look came too late. For the tracker that
-     * follows interrupts.
+     * A queue that may have used more than was noted, or have gone round, means that a look came too late. For the tracker that follows
+     * interrupts.
      */
     LATE_LOOK,
-    /** A queue that was enabled between two looks has written what nobody noted. For the tracker that follows interrupts. */
-    UNSEEN_ENABLE,
     /** Descriptors of receive queues are written back. */
     RECEIVE_RING,
     /** Descriptors of transmit queues are written back. */

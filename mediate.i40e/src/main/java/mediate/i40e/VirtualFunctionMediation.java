@@ -25,9 +25,8 @@ import vfio.pci.api.pci.PciRegion;
 /**
  * One virtual function in use: offers BAR0 in five areas, as the 2019 proposal did, counts what is trapped, and can be moved.
  *
- * <p>Areas that hold receive-queue tails and the admin queues are disablable, because tracking has to see those registers. In the
- * proposal the fourth area was the page of the admin receive queue's tail alone; but messages to the host, which enable queues, are announced
- * on the page behind it.
+ * <p>Areas that hold receive-queue tails and the admin receive queue are disablable, because tracking has to see those registers. The page
+ * behind them is always trapped: messages to the host, which enable queues, are announced there, a few in a second.
  */
 final class VirtualFunctionMediation implements Mediation {
     /** QRX_TAIL1, 4 bytes for each of 16 queues, and VFINT_ITRN1 on the same page. */
@@ -36,10 +35,12 @@ final class VirtualFunctionMediation implements Mediation {
     /** VF_ARQT1. */
     static final long ARQ_TAIL_PAGE = 0x7000;
 
-    /** Registers of the admin queues, up to VF_ATQT1. */
+    /** Registers of the admin queues, up to VF_ARQT1. */
     private static final long ADMIN_PAGES = 0x6000;
 
-    private static final long ADMIN_END = 0x9000;
+    /** VF_ARQLEN1 and VF_ATQT1. */
+    private static final long MESSAGE_PAGE = 0x8000;
+
     private static final long PAGE = RegionInfo.PAGE_SIZE;
 
     private final DynamicTrapRegion trapRegion;
@@ -74,15 +75,15 @@ final class VirtualFunctionMediation implements Mediation {
 
     @Override
     public RegionInfo regionInfo(RegionInfo hardware) {
-        if (hardware.index() != PciRegion.BAR0 || hardware.size() <= ADMIN_END) {
+        if (hardware.index() != PciRegion.BAR0 || hardware.size() <= MESSAGE_PAGE + PAGE) {
             return hardware;
         }
         return hardware.withAreas(List.of(
                 SparseArea.direct(0, RX_TAIL_PAGE),
                 SparseArea.disablable(RX_TAIL_PAGE, PAGE),
                 SparseArea.direct(RX_TAIL_PAGE + PAGE, ADMIN_PAGES - RX_TAIL_PAGE - PAGE),
-                SparseArea.disablable(ADMIN_PAGES, ADMIN_END - ADMIN_PAGES),
-                SparseArea.direct(ADMIN_END, hardware.size() - ADMIN_END)));
+                SparseArea.disablable(ADMIN_PAGES, MESSAGE_PAGE - ADMIN_PAGES),
+                SparseArea.direct(MESSAGE_PAGE + PAGE, hardware.size() - MESSAGE_PAGE - PAGE)));
     }
 
     @Override

@@ -16,6 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.HardwareState;
 import vfio.pci.api.device.Migratable;
 import vfio.pci.api.device.MigrationState;
 import vfio.pci.api.device.RegionInfo;
@@ -43,7 +44,7 @@ class FunctionMigrationTest {
     private final FakeDevice source = function(sourceState);
     private final FakeDevice target = function(targetState);
 
-    static FakeDevice function(FakeHardwareState state) {
+    static FakeDevice function(HardwareState state) {
         FakeDevice device = FakeDevice.of(IDS)
                 .withPhysicalFunction(PARENT, 0)
                 .withRegion(RegionInfo.trapped(PciRegion.CONFIG, PciConfig.EXTENDED_SIZE))

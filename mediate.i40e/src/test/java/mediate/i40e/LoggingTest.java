@@ -151,6 +151,34 @@ class LoggingTest {
         assertThat(migration.state()).isEqualTo(MigrationState.RUNNING);
     }
 
+    /** The queues that it brings were enabled elsewhere. */
+    @Test
+    void aStateThatIsLoadedMakesAllDirty() {
+        begin();
+        assertThat(dirty()).isZero();
+        byte[] stream = FunctionMigrationTest.save(FunctionMigrationTest.function(state));
+        migration.request(MigrationState.RESUMING);
+        migration.write(ByteBuffer.wrap(stream));
+        migration.request(MigrationState.RUNNING);
+
+        assertThat(dirty()).isEqualTo(PAGES);
+        assertThat(dirty()).isZero();
+        assertThat(function.logged()).singleElement().asString().contains("was replaced");
+    }
+
+    /** Nobody could tell whether a queue has gone round. */
+    @Test
+    void interruptsAreNotEnoughWhereTheHostDoesNotCountFrames() {
+        Settings settings = new Settings(Settings.Tracking.INTERRUPTS, Optional.empty(), Settings.DEFAULT.rules());
+        FakeHardwareState counting =
+                new FakeHardwareState().with(QueuePair.PART, new byte[4]).with(ReceivedFrames.PART, new byte[96]);
+        try (MediatedDevice without = FunctionMigrationTest.function(state).mediatedBy(ops(settings));
+                MediatedDevice with = FunctionMigrationTest.function(counting).mediatedBy(ops(settings))) {
+            assertThat(without.migration("a test").offersLogging()).isFalse();
+            assertThat(with.migration("a test").offersLogging()).isTrue();
+        }
+    }
+
     @Test
     void theStateOfVersion2IsRead() {
         VirtualFunctionState left = new VirtualFunctionState(
