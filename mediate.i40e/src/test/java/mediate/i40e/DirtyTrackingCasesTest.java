@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a function and its driver do seldom, or in an order that the model of {@link DirtyTrackingTest} does not come to. */
 class DirtyTrackingCasesTest {
@@ -98,6 +100,50 @@ class DirtyTrackingCasesTest {
             function.meanwhile(() -> {});
             function.report();
             function.stop();
+        }
+    }
+
+    /** What was written until then cannot be read any more. */
+    @ParameterizedTest
+    @EnumSource(Settings.Tracking.class)
+    void memoryThatIsUnmappedMeanwhile(Settings.Tracking tracking) {
+        try (ModelFunction function = ModelFunction.scripted(tracking)) {
+            function.bringUp();
+            function.start();
+            function.report();
+            function.receive(3);
+            function.unmap();
+            function.report();
+            assertThat(function.counter("tracking.doubts")).isPositive();
+            function.map();
+            function.receive(3);
+            function.report();
+            function.clean();
+            function.prepare(2);
+            function.commit();
+            function.receive(LENGTH);
+            function.report();
+            function.stop();
+        }
+    }
+
+    /** Of a ring that was in use when tracking began, all slots are known. */
+    @ParameterizedTest
+    @EnumSource(Settings.Tracking.class)
+    void buffersThatWerePostedBefore(Settings.Tracking tracking) {
+        try (ModelFunction function = ModelFunction.scripted(tracking)) {
+            function.bringUp();
+            function.receive(LENGTH - 3);
+            function.clean();
+            function.prepare(5);
+            function.commit();
+            function.prepare(5);
+            function.start();
+            function.commit();
+            function.receive(4);
+            function.report();
+            function.stop();
+            assertThat(function.counter("tracking.doubts")).isZero();
         }
     }
 

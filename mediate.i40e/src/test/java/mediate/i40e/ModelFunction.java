@@ -122,6 +122,16 @@ final class ModelFunction implements AutoCloseable {
         written.assertReported(true);
     }
 
+    /** The client takes all memory away. */
+    void unmap() {
+        device.memory().unmap(0);
+    }
+
+    /** And gives it again. */
+    void map() {
+        device.memory().map(0, bytes);
+    }
+
     /** The queues as the device has them. */
     ModelQueues queues() {
         return queues;
