@@ -21,12 +21,20 @@ final class AddressFilters {
     private final VirtualSwitch forwarding;
     private final int port;
     private final List<Long> addresses = new ArrayList<>();
+    private final long given;
     private long permanent;
 
-    AddressFilters(VirtualSwitch forwarding, int port, long permanent) {
+    /** @param given the address that the physical function gives it */
+    AddressFilters(VirtualSwitch forwarding, int port, long given) {
         this.forwarding = forwarding;
         this.port = port;
-        this.permanent = permanent;
+        this.given = given;
+        permanent = given;
+    }
+
+    /** The address that a driver is told is again the one that the physical function gave. */
+    void takeBackAddress() {
+        permanent = given;
     }
 
     /** The address that a driver is told. */

@@ -111,7 +111,10 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     /** Nobody has the function open any more: on return it does no DMA. Idempotent. */
     public void detach() {
         mapped = false;
-        adapter.engine().call(guest::detach);
+        adapter.engine().call(() -> {
+            guest.detach();
+            vsi.abandon();
+        });
     }
 
     /** The function stops until {@link #reset}; on return it does no DMA. */

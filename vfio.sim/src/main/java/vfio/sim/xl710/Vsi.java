@@ -20,7 +20,9 @@ final class Vsi {
 
     final AddressFilters filters;
 
+    private final int ownId;
     private int id;
+    private boolean abandoned;
     private int queuePairs;
     private int capabilities;
     private boolean active;
@@ -29,7 +31,8 @@ final class Vsi {
     Vsi(int number, int queuePairs, AddressFilters filters) {
         this.filters = filters;
         this.queuePairs = queuePairs;
-        id = FIRST_ID + number;
+        ownId = FIRST_ID + number;
+        id = ownId;
         transmitQueues = new TransmitQueue[queuePairs];
         receiveQueues = new ReceiveQueue[queuePairs];
         for (int queue = 0; queue < queuePairs; queue++) {
@@ -82,6 +85,11 @@ final class Vsi {
         }
     }
 
+    /** Whoever used the function has gone: what it called the function, and its address, go with the next reset. */
+    void abandon() {
+        abandoned = true;
+    }
+
     /** As after a reset: only what was negotiated about the version stays, and what a driver calls the function. */
     void reset() {
         for (TransmitQueue queue : transmitQueues) {
@@ -91,6 +99,11 @@ final class Vsi {
             queue.clear();
         }
         filters.clear();
+        if (abandoned) {
+            abandoned = false;
+            id = ownId;
+            filters.takeBackAddress();
+        }
         queuePairs = transmitQueues.length;
         capabilities = 0;
         active = false;
@@ -123,6 +136,7 @@ final class Vsi {
                 (granted & ~(driven ? VirtchnlRequests.OFFERED : 0)) == 0,
                 "the driver was granted 0x" + Integer.toHexString(granted) + ", which is not to be had here");
         return () -> {
+            abandoned = false;
             queuePairs = pairs;
             id = name;
             capabilities = granted;

@@ -191,6 +191,42 @@ class FunctionStateTest {
                         InterruptControl.ICR01_ADMINQ | InterruptControl.ICR01_SWINT | InterruptControl.ICR01_INTEVENT);
     }
 
+    /** The guest may reset the function, and so may its VMM when the guest reboots. */
+    @Test
+    void whatAGuestBroughtGoesWithTheFirstResetAfterItsClient() {
+        Adapter elsewhere = new Adapter("elsewhere", 4, 0x0200_0400_0000L, Optional.empty());
+        try (elsewhere;
+                TestDriver there = new TestDriver(elsewhere, 5)) {
+            one.moveTo(there);
+            one.function.state().thaw();
+            Map<String, byte[]> brought = one.state();
+            long mac = one.mac;
+            int vsi = one.vsi;
+            one.function.reset();
+            one.probe();
+            assertThat(one.mac).isEqualTo(mac);
+            one.function.detach();
+            one.function.attach(one.guest);
+            one.probe();
+            assertThat(one.mac).as("before a reset").isEqualTo(mac);
+
+            one.function.reset();
+            one.probe();
+            assertThat(one.mac).isEqualTo(0x0200_0400_0005L);
+            assertThat(one.vsi).isEqualTo(0x185);
+            assertThat(elsewhere.ports().get(0).addresses()).containsExactly(one.mac);
+
+            one.function.detach();
+            one.function.attach(one.guest);
+            one.function.state().freeze();
+            one.function.state().write(brought);
+            one.function.reset();
+            one.probe();
+            assertThat(one.mac).as("of the next that was brought").isEqualTo(mac);
+            assertThat(one.vsi).isEqualTo(vsi);
+        }
+    }
+
     @Test
     void theGuestKeepsItsNameAndAddressesAndTheSourceLosesThem() {
         one.ask(10, one.addresses(EXTRA));
