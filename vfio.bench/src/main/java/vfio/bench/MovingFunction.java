@@ -85,6 +85,7 @@ final class MovingFunction implements AutoCloseable {
             client.reset();
             DriverOptions options = DriverOptions.DEFAULT
                     .withRegisters(RegisterPath.MAPPED)
+                    .withInterrupts(false)
                     .withCanaries(false)
                     .withMemory(IOVA, MEMORY);
             VirtualFunctionDriver driver = VirtualFunctionDriver.attach(client, options);

@@ -165,7 +165,7 @@ class FramesIT extends DrivenFunctions {
     @Test
     void flowsSpreadOverQueuesAndStayThere() {
         try (Station first = open(FIRST);
-                Station second = Station.probe(runtime.socket(SECOND), DriverOptions.DEFAULT)) {
+                Station second = Station.probe(runtime.socket(SECOND), DriverOptions.DEFAULT.withInterrupts(false))) {
             int queues = second.driver().resources().queuePairs();
             assertThat(queues).isGreaterThan(1);
             second.driver().open(QueueSettings.DEFAULT.withPairs(queues));

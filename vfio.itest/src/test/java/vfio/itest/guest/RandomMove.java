@@ -63,8 +63,9 @@ final class RandomMove {
                 .withMemory(0x12_3400_0000L, MEMORY);
         QueueSettings queues = new QueueSettings(
                 1 + random.nextInt(4), 32 * (4 + random.nextInt(5)), 1024 + 128 * random.nextInt(9), 1500);
-        try (Station here = Station.open(source.socket(DrivenFunctions.SECOND), DriverOptions.DEFAULT, queues);
-                Station there = Station.open(target.socket(DrivenFunctions.SECOND), DriverOptions.DEFAULT, queues);
+        DriverOptions polling = DriverOptions.DEFAULT.withInterrupts(false);
+        try (Station here = Station.open(source.socket(DrivenFunctions.SECOND), polling, queues);
+                Station there = Station.open(target.socket(DrivenFunctions.SECOND), polling, queues);
                 Station moving = Station.open(source.socket(DrivenFunctions.FIRST), options, queues, followsTrap)) {
             CheckedTraffic traffic = new CheckedTraffic(moving, here);
             Statistics before = moving.driver().statistics();

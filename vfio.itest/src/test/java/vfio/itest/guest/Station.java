@@ -95,7 +95,7 @@ final class Station implements AutoCloseable {
         before.close();
     }
 
-    /** Frames that have come, without waiting. */
+    /** Frames that have come and can be seen without an interrupt, without waiting. */
     List<byte[]> poll() {
         List<byte[]> frames = new ArrayList<>();
         while (driver.receiveQueue(0).poll(frame -> frames.add(frame.toArray()), BUDGET) == BUDGET) {}
@@ -180,9 +180,10 @@ final class Station implements AutoCloseable {
         }
     }
 
-    /** What comes without being expected, within a short time. */
+    /** What comes without being expected, within a short time and without an interrupt. */
     List<byte[]> unexpected() {
         List<byte[]> frames = new ArrayList<>();
+        driver.vector(0).disable();
         long start = System.nanoTime();
         while (System.nanoTime() - start < QUIET.toNanos()) {
             driver.receiveQueue(0).poll(frame -> frames.add(frame.toArray()), BUDGET);
