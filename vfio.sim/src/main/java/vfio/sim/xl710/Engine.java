@@ -28,7 +28,9 @@ final class Engine implements AutoCloseable {
     private static final int SPINS = 200;
 
     private static final long SHORTEST_SLEEP = TimeUnit.MICROSECONDS.toNanos(20);
-    private static final long LONGEST_SLEEP = TimeUnit.MILLISECONDS.toNanos(4);
+
+    /** A nap costs some 50 µs of the kernel in a virtual machine. */
+    private static final long LONGEST_SLEEP = TimeUnit.MILLISECONDS.toNanos(10);
 
     /** It sleeps as long as a part of the time that nothing has happened. */
     private static final int PATIENCE = 64;
