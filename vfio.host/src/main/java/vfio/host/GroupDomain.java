@@ -13,6 +13,8 @@ import vfio.pci.api.device.VfioException;
 
 /** A container of its own with the device's group in it, of type 1 version 2. */
 final class GroupDomain extends CheckedDomain {
+    static final String WAY = "group and container";
+
     private final ControlFile container;
     private final ControlFile group;
     private final ControlFile device;
@@ -70,6 +72,11 @@ final class GroupDomain extends CheckedDomain {
                 opened.close();
             }
         }
+    }
+
+    @Override
+    public String way() {
+        return WAY;
     }
 
     @Override

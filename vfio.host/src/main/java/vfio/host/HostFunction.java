@@ -3,7 +3,6 @@ package vfio.host;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -96,12 +95,18 @@ final class HostFunction implements PciDevice {
 
     @Override
     public Map<String, String> details() {
-        SysfsFunction now = described;
-        Map<String, String> details = new TreeMap<>(now.details());
-        if (now.isVfio()) {
-            details.put("opened through", opener.way(now));
+        return described.details();
+    }
+
+    /** While it is open that is how it was opened; the kernel may have got another since. */
+    @Override
+    public Optional<String> openedThrough() {
+        OpenHostFunction opened = user.get();
+        if (opened != null) {
+            return Optional.of(opened.way());
         }
-        return details;
+        SysfsFunction now = described;
+        return now.isVfio() ? Optional.of(opener.way(now)) : Optional.empty();
     }
 
     /** The DMA of a real device goes through the IOMMU, not through the map given here. */

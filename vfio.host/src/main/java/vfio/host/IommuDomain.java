@@ -5,6 +5,9 @@ import vfio.pci.api.device.DmaMapping;
 
 /** The address space of one open device in the IOMMU. Safe for several threads. */
 interface IommuDomain extends AutoCloseable {
+    /** The interface of the kernel, for people. */
+    String way();
+
     /** The device's file; owned by this object. */
     ControlFile device();
 

@@ -9,6 +9,8 @@ import vfio.pci.api.device.DmaMapping;
 
 /** An address space of its own in an iommufd, with the device attached, which is opened by its own node. */
 final class IommufdDomain extends CheckedDomain {
+    static final String WAY = "iommufd";
+
     private final ControlFile iommu;
     private final ControlFile device;
     private final int space;
@@ -55,6 +57,11 @@ final class IommufdDomain extends CheckedDomain {
                 opened.close();
             }
         }
+    }
+
+    @Override
+    public String way() {
+        return WAY;
     }
 
     @Override

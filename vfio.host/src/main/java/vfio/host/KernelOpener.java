@@ -39,7 +39,7 @@ record KernelOpener(Path devices, Sysfs sysfs, Function<Path, ControlFile> files
 
     @Override
     public String way(SysfsFunction function) {
-        return node(function).isPresent() ? "iommufd" : "group and container";
+        return node(function).isPresent() ? IommufdDomain.WAY : GroupDomain.WAY;
     }
 
     /** The function's own node, if it and {@code /dev/iommu} are there. */

@@ -87,6 +87,11 @@ final class OpenHostFunction implements Hardware {
         }
     }
 
+    /** By what interface of the kernel it was opened, for people. */
+    String way() {
+        return domain.way();
+    }
+
     @Override
     public int regionCount() {
         return regions.regionCount();

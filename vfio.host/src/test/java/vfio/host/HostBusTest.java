@@ -54,11 +54,9 @@ class HostBusTest {
         assertThat(vf.backend()).isEqualTo("linux");
         assertThat(vf.physicalFunction()).contains(FakeSysfs.PF);
         assertThat(vf.virtualFunctionNumber()).isEqualTo(1);
-        assertThat(vf.details())
-                .containsEntry("IOMMU group", "8")
-                .containsEntry("kernel driver", "igbvf")
-                .doesNotContainKey("opened through");
-        assertThat(known.get(FakeSysfs.VF0).details()).containsEntry("opened through", "group and container");
+        assertThat(vf.details()).containsEntry("IOMMU group", "8").containsEntry("kernel driver", "igbvf");
+        assertThat(vf.openedThrough()).isEmpty();
+        assertThat(known.get(FakeSysfs.VF0).openedThrough()).contains("group and container");
         assertThat(known.get(FakeSysfs.PF).details())
                 .containsEntry("NUMA node", "1")
                 .containsEntry("virtual functions", "2 of 7");

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.assertj.core.api.AbstractThrowableAssert;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
@@ -17,6 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import vfio.linux.MappedMemory;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.Errno;
+import vfio.pci.api.device.Hardware;
 import vfio.pci.api.device.VfioException;
 
 /** The iommufd of a kernel that is not there. */
@@ -73,6 +75,17 @@ class IommufdTest {
         assertThat(opener().way(function())).isEqualTo("group and container");
         open().close();
         assertThat(kernel.calls).contains("open vfio", "open 7").doesNotContain("open iommu");
+    }
+
+    @Test
+    void anOpenFunctionSaysHowItWasOpened() throws Exception {
+        HostFunction function = new HostFunction(function(), List.of(), opener(), (lost, reason, forGood) -> {});
+        Files.delete(root.resolve("dev/iommu"));
+        Hardware opened = function.open(null);
+        FakeSysfs.file(root.resolve("dev/iommu"), "");
+        assertThat(function.openedThrough()).contains("group and container");
+        opened.close();
+        assertThat(function.openedThrough()).contains("iommufd");
     }
 
     @Test

@@ -97,7 +97,7 @@ public final class DeviceCommands {
         return Request.with(manager, present -> {
             PciDevice function = Request.device(present, device);
             return present.explain(function.address())
-                    .map(ExplanationReport::of)
+                    .map(explanation -> ExplanationReport.of(function, explanation))
                     .orElseGet(() -> ExplanationReport.neverOpened(function, present.mediators(), loadable(function)));
         });
     }

@@ -21,6 +21,7 @@ import vfio.pci.api.pci.PciIds;
  * @param what its class, and whose VF it is
  * @param backend what provides it
  * @param details what else that knows
+ * @param openedThrough the interface of the kernel; empty if there is none
  * @param unassignableReason why it cannot be given to a VMM; empty if it can
  * @param user who has it open; empty if nobody has
  * @param mediator who mediates it, or why nobody does; empty if it is not open
@@ -36,6 +37,7 @@ record DeviceDetail(
         String what,
         String backend,
         Map<String, String> details,
+        String openedThrough,
         String unassignableReason,
         String user,
         String mediator,
@@ -52,6 +54,7 @@ record DeviceDetail(
                 DeviceRow.what(device),
                 device.backend(),
                 new TreeMap<>(device.details()),
+                device.openedThrough().orElse(""),
                 device.unassignableReason().orElse(""),
                 use.map(Use::user).orElse(""),
                 use.map(Use::mediation).orElse(""),
@@ -73,6 +76,9 @@ record DeviceDetail(
         cells.add(Cell.text("what", what));
         cells.add(Cell.text("backend", backend));
         details.forEach((name, value) -> cells.add(Cell.text(name, value)));
+        if (!openedThrough.isEmpty()) {
+            cells.add(Cell.text("opened through", openedThrough));
+        }
         cells.add(Cell.text("assignable", unassignableReason.isEmpty() ? "yes" : "no: " + unassignableReason));
         cells.add(Cell.text("socket", socket.isEmpty() ? Cell.NONE : socket));
         cells.add(Cell.text("user", user.isEmpty() ? "nobody" : user));

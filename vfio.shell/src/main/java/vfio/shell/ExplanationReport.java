@@ -1,6 +1,7 @@
 package vfio.shell;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import vfio.pci.api.manage.BundleFiles.BundleFile;
@@ -14,17 +15,21 @@ import vfio.pci.api.pci.PciDevice;
  *
  * @param address the function
  * @param outcome a sentence
+ * @param openedThrough the interface of the kernel; empty if there is none
  * @param verdicts every driver that was asked or would be, in order
  */
-record ExplanationReport(PciAddress address, String outcome, Listing<VerdictRow> verdicts) implements Rendered {
+record ExplanationReport(
+        PciAddress address, String outcome, Optional<String> openedThrough, Listing<VerdictRow> verdicts)
+        implements Rendered {
     /** The last open or hand-over of a function. */
-    static ExplanationReport of(Explanation explanation) {
+    static ExplanationReport of(PciDevice device, Explanation explanation) {
         List<VerdictRow> rows = IntStream.range(0, explanation.verdicts().size())
                 .mapToObj(i -> VerdictRow.of(i + 1, explanation.verdicts().get(i)))
                 .toList();
         return new ExplanationReport(
                 explanation.address(),
                 explanation.address() + " was last opened by " + explanation.user() + ": " + explanation.outcome(),
+                device.openedThrough(),
                 new Listing<>(
                         rows,
                         "Nobody was asked: no mediate driver was registered. vfio:mediators lists those of today."));
@@ -41,6 +46,7 @@ record ExplanationReport(PciAddress address, String outcome, Listing<VerdictRow>
             return new ExplanationReport(
                     address,
                     address + " was never opened and cannot be given to a VMM",
+                    Optional.empty(),
                     new Listing<>(List.of(), device.unassignableReason().get()));
         }
         List<VerdictRow> rows = IntStream.range(0, mediators.size())
@@ -56,12 +62,16 @@ record ExplanationReport(PciAddress address, String outcome, Listing<VerdictRow>
                                         + loadable.stream()
                                                 .map(BundleFile::bundle)
                                                 .collect(Collectors.joining(", "))),
+                device.openedThrough(),
                 new Listing<>(rows, "Nobody would be asked now: no mediate driver is registered."));
     }
 
     @Override
     public String inspect() {
-        return outcome + "\n" + verdicts.inspect();
+        return outcome + "\n"
+                + openedThrough
+                        .map(way -> "The kernel opens it through " + way + "\n")
+                        .orElse("") + verdicts.inspect();
     }
 
     @Override

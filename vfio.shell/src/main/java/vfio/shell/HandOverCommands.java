@@ -83,10 +83,10 @@ public final class HandOverCommands {
     }
 
     private ExplanationReport rebind(String device, Optional<String> driver) {
-        return Request.with(
-                manager,
-                present -> ExplanationReport.of(
-                        present.rebind(Request.device(present, device).address(), driver)));
+        return Request.with(manager, present -> {
+            PciDevice function = Request.device(present, device);
+            return ExplanationReport.of(function, present.rebind(function.address(), driver));
+        });
     }
 
     /** Gives the client a moment to confirm. */

@@ -207,6 +207,17 @@ class DeviceCommandsTest {
     }
 
     @Test
+    void theInterfaceOfTheKernelIsShown() {
+        commands.manager = FakeManager.with(Fakes.IGB);
+
+        assertThat(commands.explain("6:10.0").inspect()).isEqualTo("""
+                        0000:06:10.0 was never opened; when it is, it is passed through
+                        The kernel opens it through iommufd
+                        Nobody would be asked now: no mediate driver is registered.""");
+        assertThat(commands.devices("6:10.0").cells()).contains(Cell.text("opened through", "iommufd"));
+    }
+
+    @Test
     void everyCommandSaysThatTheManagerIsMissing() {
         commands.manager = null;
 

@@ -48,19 +48,32 @@ final class Fakes {
             new PciIds(0x8086, 0x1572, 0x8086, 0, 0x020000, 2),
             Optional.empty(),
             -1,
-            Optional.of("it is a physical function with VFs in use"));
+            Optional.of("it is a physical function with VFs in use"),
+            Optional.empty());
     static final FakeDevice VF = new FakeDevice(
             PciAddress.parse("0000:03:02.0"),
             new PciIds(0x8086, 0x154c, 0x8086, 0, 0x020000, 2),
             Optional.of(PF.address()),
             0,
+            Optional.empty(),
             Optional.empty());
     static final FakeDevice IGD = new FakeDevice(
             PciAddress.parse("0000:00:02.0"),
             new PciIds(0x8086, 0x5927, 0x8086, 0x2212, 0x030000, 6),
             Optional.empty(),
             -1,
+            Optional.empty(),
             Optional.empty());
+
+    /** One of the host. */
+    static final FakeDevice IGB = new FakeDevice(
+            PciAddress.parse("0000:06:10.0"),
+            new PciIds(0x8086, 0x10ca, 0x8086, 0, 0x020000, 1),
+            Optional.empty(),
+            -1,
+            Optional.empty(),
+            Optional.of("iommufd"));
+
     static final MediatorInfo I40E =
             new MediatorInfo("i40e", "VFs of 0000:03:00.0", 10, 31, "mediate.i40e 0.1.0", 12, List.of(), 0);
 
@@ -71,7 +84,8 @@ final class Fakes {
             PciIds ids,
             Optional<PciAddress> physicalFunction,
             int virtualFunctionNumber,
-            Optional<String> unassignableReason)
+            Optional<String> unassignableReason,
+            Optional<String> openedThrough)
             implements PciDevice {
         @Override
         public String backend() {

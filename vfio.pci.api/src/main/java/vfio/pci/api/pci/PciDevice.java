@@ -59,6 +59,11 @@ public interface PciDevice {
         return Map.of();
     }
 
+    /** Which interface of the kernel opens it, for people; empty if none does. The default is none. */
+    default Optional<String> openedThrough() {
+        return Optional.empty();
+    }
+
     /**
      * Opens the function. At most one user has it open at a time.
      *

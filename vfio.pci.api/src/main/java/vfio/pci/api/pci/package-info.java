@@ -6,7 +6,7 @@
  * calls probe, unregistration is remove.
  */
 @Export
-@Version("1.2.0")
+@Version("1.3.0")
 @NullMarked
 package vfio.pci.api.pci;
 
