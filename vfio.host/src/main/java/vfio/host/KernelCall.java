@@ -138,18 +138,17 @@ record KernelCall(String what, int request, Map<Errno, String> nextSteps) {
                     Errno.ENOENT, "it is not bound to vfio-pci any more; bind it (vfio:bind)",
                     Errno.ENODEV, "it is not bound to vfio-pci any more; bind it (vfio:bind)",
                     Errno.EACCES, "let the user of the runtime read and write it (chown)",
-                    Errno.EPERM, "let the runtime use it (device cgroup)",
-                    Errno.EBUSY, "another program has the group of the device; stop that"));
+                    Errno.EPERM, "let the runtime use it (device cgroup)"));
 
     static final KernelCall DEVICE_BIND_IOMMUFD = new KernelCall(
             "VFIO_DEVICE_BIND_IOMMUFD",
             Uapi.VFIO_DEVICE_BIND_IOMMUFD,
             Map.of(
-                    Errno.EINVAL, "another program has it, or it cannot be used with an iommufd",
+                    Errno.EINVAL, "another program has it, or a VMM still has a descriptor of it; stop that",
                     Errno.EPERM,
                             "the host cannot keep devices' interrupts apart; switch interrupt remapping on in the firmware, or"
                                     + " accept the risk (iommufd.allow_unsafe_interrupts=1)",
-                    Errno.EBUSY, "the group's IOMMU has another owner in the kernel; unbind that driver",
+                    Errno.EBUSY, "another program has its group, or another driver of the kernel its IOMMU; stop that",
                     Errno.ENODEV, "it is not bound to vfio-pci any more; bind it (vfio:bind)"));
 
     static final KernelCall DEVICE_ATTACH_IOMMUFD_PT = new KernelCall(

@@ -155,11 +155,22 @@ class IommufdTest {
         "dev/iommu, ENODEV, modprobe iommufd",
         "dev/iommu, EACCES, read and write it",
         "dev/vfio/devices/vfio3, EACCES, chown",
-        "dev/vfio/devices/vfio3, EBUSY, has the group",
     })
     void saysWhatToDoIfAPathCannotBeOpened(String path, Errno errno, String advice) {
         kernel.failures.put(root.resolve(path).toString(), errno);
         refused(errno, this::open).hasMessageContaining(path).hasMessageContaining(advice);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "EBUSY, another program has its group",
+        "EINVAL, still has a descriptor",
+        "EPERM, interrupt remapping",
+        "ENODEV, vfio:bind"
+    })
+    void saysWhatToDoIfTheDeviceCannotBeBound(Errno errno, String advice) {
+        kernel.failures.put(Uapi.VFIO_DEVICE_BIND_IOMMUFD, errno);
+        refused(errno, this::open).hasMessageContaining(advice);
     }
 
     private OpenHostFunction open() {
