@@ -19,6 +19,9 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * @param values what {@code guest/prepare} printed
  */
 record GuestEnvironment(Map<String, String> values) {
+    /** The series of the kernel that has iommufd. */
+    static final String IOMMUFD = "6.12-iommufd";
+
     /** The first time everything is fetched over the network. */
     private static final Duration PREPARE = Duration.ofMinutes(10);
 
@@ -29,6 +32,10 @@ record GuestEnvironment(Map<String, String> values) {
     /** Runs once in a test run; whoever asks later gets the same outcome. */
     private static final class Prepared {
         static final Command.Result RESULT = prepare(List.of());
+    }
+
+    private static final class PreparedIommufd {
+        static final Command.Result RESULT = prepare(List.of("--kernel", IOMMUFD));
     }
 
     /**
@@ -46,6 +53,17 @@ record GuestEnvironment(Map<String, String> values) {
             }
             report(result.messages());
             return ConditionEvaluationResult.disabled("no guest can be had here: " + result.messages());
+        }
+    }
+
+    /** Skips the tests of a class that needs a kernel with iommufd, if none has been compiled here. */
+    static final class IommufdCondition implements ExecutionCondition {
+        @Override
+        public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
+            Command.Result result = PreparedIommufd.RESULT;
+            return result.status() == CANNOT_BE_HAD
+                    ? ConditionEvaluationResult.disabled(result.messages().strip())
+                    : ConditionEvaluationResult.enabled("there is a kernel with iommufd");
         }
     }
 

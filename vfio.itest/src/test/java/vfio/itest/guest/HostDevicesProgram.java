@@ -3,6 +3,7 @@ package vfio.itest.guest;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.io.RandomAccessFile;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -54,23 +55,26 @@ final class HostDevicesProgram {
     private final String vf;
     private final String edu;
     private final String served;
+    private final String way;
 
-    private HostDevicesProgram(Path sockets, String vf, String edu, String served) {
+    private HostDevicesProgram(Path sockets, String vf, String edu, String served, String way) {
         this.sockets = sockets;
         this.vf = vf;
         this.edu = edu;
         this.served = served;
+        this.way = way;
     }
 
     /**
      * Arguments: the folder of the sockets, the addresses of a virtual function, of the edu and of one that a runtime outside
-     * serves, a driver for the virtual function and where to deploy it.
+     * serves, a driver for the virtual function and where to deploy it, and by which way devices are to be opened.
      */
     public static void main(String[] arguments) throws Exception {
         HostDevicesProgram program =
-                new HostDevicesProgram(Path.of(arguments[0]), arguments[1], arguments[2], arguments[3]);
+                new HostDevicesProgram(Path.of(arguments[0]), arguments[1], arguments[2], arguments[3], arguments[6]);
         program.bind();
         program.virtualFunction();
+        program.occupied();
         program.mediated(Path.of(arguments[4]), Path.of(arguments[5]));
         program.edu();
         program.served();
@@ -88,10 +92,7 @@ final class HostDevicesProgram {
                 exec("vfio:bind --dry-run " + vf).contains("driver_override") && !isBound(vf));
         exec("vfio:bind " + vf);
         require("the virtual function is bound", isBound(vf));
-        boolean iommufd = Files.exists(Path.of("/dev/iommu"));
-        String way = iommufd ? "iommufd" : "group and container";
-        await("opened through " + way, () -> exec("vfio:devices " + vf).contains(way));
-        say("way", way);
+        await("it is opened through " + way, () -> exec("vfio:devices " + vf).contains(way));
         exec("vfio:bind " + edu);
         require("the edu is bound", isBound(edu));
         require("a bridge is refused", exec("vfio:bind 0000:00:00.0").contains("bridge"));
@@ -99,6 +100,7 @@ final class HostDevicesProgram {
 
     private void virtualFunction() throws Exception {
         try (VfioUserClient client = connect(vf)) {
+            require("the way is explained", exec("vfio:explain " + vf).contains("The kernel opens it through " + way));
             byte[] seen = client.read(PciRegion.CONFIG, 0, PciConfig.SIZE);
             byte[] sysfs = Files.readAllBytes(PCI.resolve(vf).resolve("config"));
             // The kernel shows what a virtual function's registers leave to its physical function, and the command as
@@ -142,6 +144,24 @@ final class HostDevicesProgram {
                 event.close();
             }
         }
+    }
+
+    /** What somebody else has cannot be had, and it is said why. */
+    private void occupied() throws Exception {
+        Path group = PCI.resolve(vf).resolve("iommu_group").toRealPath().getFileName();
+        await("the device is free", () -> !exec("vfio:devices").contains("vfio-user"));
+        RandomAccessFile other = new RandomAccessFile("/dev/vfio/" + group, "rw");
+        require("a group in use is told", exec("vfio:open " + vf).contains("another program has"));
+        other.close();
+
+        VfioUserClient client = connect(vf);
+        MappedMemory kept = client.map(
+                PciRegion.BAR0,
+                client.regionInfo(PciRegion.BAR0).mappableAreas().get(0));
+        client.close();
+        await("the device is free", () -> !exec("vfio:devices").contains("vfio-user"));
+        require("a descriptor in use is told", exec("vfio:open " + vf).contains("still has a descriptor"));
+        kept.close();
     }
 
     /** A driver comes, which traps the first page of the virtual function and hears of its interrupts. */
