@@ -197,13 +197,11 @@ class VirtualFunctionTest {
 
     @Test
     void theResetTakesItsTime() {
-        one.tell(2, message(0));
-        TestDriver.await("begin").until(() -> one.get(VFGEN_RSTAT) == 0);
         long begin = System.nanoTime();
-        TestDriver.await("end").until(() -> one.get(VFGEN_RSTAT) == 2);
+        one.tell(2, message(0));
+        TestDriver.await("reset").until(() -> one.get(VF_ARQLEN1) == 0 && one.get(VFGEN_RSTAT) == 2);
 
-        // The first was seen a little after it happened.
-        assertThat(System.nanoTime() - begin).isGreaterThan(3_000_000);
+        assertThat(System.nanoTime() - begin).isGreaterThanOrEqualTo(10_000_000);
     }
 
     @Test
