@@ -99,7 +99,8 @@ final class InterfacePair {
     /** Pings the second from the first and fails if one answer is missing. */
     void ping(int count, int size) {
         assertThat(guest.run("ping -q -c %d -i 0.01 -W 5 -s %d %s".formatted(count, size, second.address)))
-                .as("ping of %d bytes", size)
+                .as(() -> "ping of %d bytes; what the drivers have counted: %s, %s"
+                        .formatted(size, counters(first), counters(second)))
                 .contains(count + " packets transmitted, " + count + " packets received, 0% packet loss");
     }
 
@@ -155,6 +156,10 @@ final class InterfacePair {
     /** The features that are on, as ethtool names them. */
     List<String> features() {
         return guest.run("ethtool -k " + first.name + " | sed -n 's/^[[:space:]]*\\(.*\\): on.*/\\1/p'");
+    }
+
+    private List<String> counters(Interface each) {
+        return on(each, "ethtool -S " + each.name + " | grep -v ': 0$'");
     }
 
     private long bytesReceived() {
