@@ -29,8 +29,8 @@ final class Engine implements AutoCloseable {
 
     private static final long SHORTEST_SLEEP = TimeUnit.MICROSECONDS.toNanos(20);
 
-    /** A nap costs some 50 µs of the kernel in a virtual machine. */
-    private static final long LONGEST_SLEEP = TimeUnit.MILLISECONDS.toNanos(10);
+    /** A nap costs 50 to 90 µs of the kernel in a virtual machine. */
+    private static final long LONGEST_SLEEP = TimeUnit.MILLISECONDS.toNanos(20);
 
     /** It sleeps as long as a part of the time that nothing has happened. */
     private static final int PATIENCE = 64;
