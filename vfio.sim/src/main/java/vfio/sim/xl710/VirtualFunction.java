@@ -16,14 +16,11 @@ import vfio.sim.xl710.ResetProgress.Phase;
  * <p>Registers are read and written by any thread, through {@link #read} and {@link #write} where the table says that an
  * access does something, else in the register memory. All the rest is done by the adapter's engine.
  */
-public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlRequests.Owner, WriteBack.Owner {
+public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlRequests.Owner, Receiver.Owner {
     private static final Logger LOGGER = System.getLogger(VirtualFunction.class.getPackageName());
 
     /** How many packets of one queue are sent before it is the next one's turn. */
     private static final int SHARE = 64;
-
-    private static final long LOOPBACK = 1 << 14;
-    private static final long HASH_VALID = 3 << 12;
 
     private final Adapter adapter;
     private final int number;
@@ -40,7 +37,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     private final WrittenPages written = new WrittenPages();
     private volatile boolean mapped;
     private final LongAdder maliciousEvents = new LongAdder();
-    private final WriteBack writeBack;
+    private final Receiver receiver;
     private final ResetProgress progress;
     private final FunctionState state;
     private final Runnable linkReport = this::reportLink;
@@ -68,7 +65,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
                 number,
                 adapter.queuePairs(),
                 new AddressFilters(adapter.forwarding(), number, adapter.address(number)));
-        writeBack = new WriteBack(vsi, guest, interrupts, this);
+        receiver = new Receiver(registers, vsi, guest, interrupts, statistics, adapter.receivePath(), this);
         requests = new VirtchnlRequests(vsi, statistics, this)::receive;
         state = new FunctionState(
                 adapter.engine(), vsi, statistics, adminQueue, interrupts, progress, linkReport, this::flush);
@@ -212,7 +209,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
             return false;
         }
         boolean worked = pollAdminQueue();
-        worked |= writeBack.poll();
+        worked |= receiver.poll();
         for (int queue = 0; queue < vsi.queuePairs(); queue++) {
             worked |= pollQueue(queue);
         }
@@ -222,7 +219,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     /** Raises the vectors that became due. What they report is written back before. */
     void raise() {
         if (doesDma()) {
-            writeBack.poll();
+            receiver.poll();
         }
         interrupts.raise();
     }
@@ -243,7 +240,7 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
 
     private void flush() {
         if (doesDma()) {
-            writeBack.flush();
+            receiver.flush();
         }
     }
 
@@ -295,44 +292,9 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
     /** A frame for it. */
     @Override
     public void receive(Frame frame, CastType type) {
-        if (!doesDma()) {
-            return;
+        if (doesDma()) {
+            receiver.receive(frame, type);
         }
-        boolean hashed = vsi.scaling.hash(frame.bytes(), frame.headers());
-        int number = hashed ? vsi.scaling.queue() % vsi.queuePairs() : 0;
-        ReceiveQueue queue = vsi.receiveQueues[number];
-        if (!queue.enabled) {
-            statistics.add(Statistics.Counter.RX_DISCARDS, 1);
-            return;
-        }
-        int tail = registers.getInt(VfRegister.QRX_TAIL1.at(number)) & ReceiveQueue.TAIL_MASK;
-        long status = frame.status() | (frame.isLocal() ? LOOPBACK : 0) | (hashed ? HASH_VALID : 0);
-        try {
-            if (adapter.receivePath()
-                    .write(
-                            guest,
-                            queue,
-                            tail,
-                            frame.bytes(),
-                            frame.offset(),
-                            frame.length(),
-                            vsi.scaling.value(),
-                            status,
-                            writeBack.isImmediate(queue))) {
-                statistics.received(type, frame.length());
-                writeBack.received(queue);
-            } else {
-                statistics.add(Statistics.Counter.RX_DISCARDS, 1);
-            }
-        } catch (MaliciousDriverException e) {
-            stop(number, e);
-        }
-    }
-
-    @Override
-    public void stop(int receiveQueue, MaliciousDriverException event) {
-        vsi.receiveQueues[receiveQueue].disable();
-        malicious("receive queue " + receiveQueue + " is stopped", event);
     }
 
     private boolean pollAdminQueue() {
@@ -378,7 +340,8 @@ public final class VirtualFunction implements FrameSink, SwitchPort, VirtchnlReq
         adapter.raiseLater(number);
     }
 
-    private void malicious(String consequence, MaliciousDriverException event) {
+    @Override
+    public void malicious(String consequence, MaliciousDriverException event) {
         LOGGER.log(
                 Level.WARNING,
                 "{0} VF {1}: malicious driver event, {2}: {3}",
