@@ -105,6 +105,20 @@ class IommufdTest {
         }
     }
 
+    @Test
+    void moreThan4GiBAreMappedInOnePiece() {
+        try (MappedMemory large = MappedMemory.allocate("large", 5L << 30);
+                OpenHostFunction function = open()) {
+            kernel.calls.clear();
+            DmaMapping mapping = new DmaMapping(0x1_0000_0000L, large.size(), true, true, large);
+            function.map(mapping);
+            function.unmap(mapping);
+            assertThat(kernel.calls)
+                    .containsExactly(
+                            "map in 42 " + BOTH + " 0x100000000 0x140000000", "unmap of 42 0x100000000 0x140000000");
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"0xfee00000, 0x1000", "0xfedff000, 0x2000", "0x7ffffff000, 0x2000", "0x1000, 0x800"})
     void refusesWhatTheIommuCannotMap(String iova, String size) {

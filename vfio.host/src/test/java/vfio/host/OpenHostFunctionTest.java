@@ -341,6 +341,16 @@ class OpenHostFunctionTest {
     }
 
     @Test
+    void moreThan4GiBAreMappedInOnePiece() {
+        try (OpenHostFunction function = open()) {
+            DmaMapping mapping = dma(0x1_0000_0000L, 5L << 30, true);
+            function.map(mapping);
+            function.unmap(mapping);
+            assertThat(kernel.calls).endsWith("map 3 0x100000000 0x140000000", "unmap 0x100000000 0x140000000");
+        }
+    }
+
+    @Test
     void saysWhyMemoryCannotBeMapped() {
         try (OpenHostFunction function = open()) {
             refused(Errno.EINVAL, () -> function.map(dma(0x800, 0x1000, true))).hasMessageContaining("pages of 4096");
