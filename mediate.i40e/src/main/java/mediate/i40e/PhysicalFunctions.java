@@ -1,8 +1,10 @@
 package mediate.i40e;
 
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
@@ -11,6 +13,7 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.component.annotations.ReferencePolicyOption;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
@@ -63,13 +66,17 @@ public final class PhysicalFunctions {
     /**
      * Functions are added by {@link #addFunction}.
      *
+     * @param memory makes what clients may map; needed only if they may
      * @throws IllegalArgumentException if the configuration says what cannot be
      */
     @Activate
     public PhysicalFunctions(
-            BundleContext context, @Reference SharedMemory.Factory memory, Configuration configuration) {
+            BundleContext context,
+            @Reference(cardinality = ReferenceCardinality.OPTIONAL, policyOption = ReferencePolicyOption.GREEDY)
+                    SharedMemory.@Nullable Factory memory,
+            Configuration configuration) {
         this.context = context;
-        settings = Settings.of(configuration, memory);
+        settings = Settings.of(configuration, Optional.ofNullable(memory));
     }
 
     @Reference(

@@ -76,10 +76,10 @@ record Settings(Tracking tracking, Optional<Region> region, Set<TrackingRule> ru
     /**
      * Reads a configuration.
      *
-     * @param memory makes what clients may map
+     * @param memory makes what clients may map, if anything does
      * @throws IllegalArgumentException with a sentence that names the property
      */
-    static Settings of(PhysicalFunctions.Configuration configuration, SharedMemory.Factory memory) {
+    static Settings of(PhysicalFunctions.Configuration configuration, Optional<SharedMemory.Factory> memory) {
         Set<TrackingRule> rules = EnumSet.allOf(TrackingRule.class);
         for (String rule : configuration.tracking_rules_skipped()) {
             rules.remove(choice(TrackingRule.class, "tracking.rules.skipped", rule));
@@ -90,16 +90,19 @@ record Settings(Tracking tracking, Optional<Region> region, Set<TrackingRule> ru
                 Collections.unmodifiableSet(rules));
     }
 
-    private static Optional<Region> region(PhysicalFunctions.Configuration configuration, SharedMemory.Factory memory) {
+    private static Optional<Region> region(
+            PhysicalFunctions.Configuration configuration, Optional<SharedMemory.Factory> memory) {
         String name = configuration.migration_region();
         if (name.equals("none")) {
             return Optional.empty();
         }
         MigrationRegion.Layout layout = choice(MigrationRegion.Layout.class, "migration.region", name);
-        return Optional.of(
-                configuration.migration_region_mmap()
-                        ? (context, migration) -> MigrationRegion.addMappable(context, migration, layout, memory)
-                        : (context, migration) -> MigrationRegion.add(context, migration, layout));
+        if (!configuration.migration_region_mmap()) {
+            return Optional.of((context, migration) -> MigrationRegion.add(context, migration, layout));
+        }
+        SharedMemory.Factory source = memory.orElseThrow(() -> new IllegalArgumentException(
+                "migration.region.mmap of mediate.i40e needs shared memory, and nobody offers any; start vfio.linux"));
+        return Optional.of((context, migration) -> MigrationRegion.addMappable(context, migration, layout, source));
     }
 
     private static <E extends Enum<E>> E choice(Class<E> type, String property, String value) {

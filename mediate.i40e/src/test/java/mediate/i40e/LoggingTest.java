@@ -199,7 +199,7 @@ class LoggingTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void showsTheRegionThatIsConfigured(boolean mappable) {
-        Settings settings = Settings.of(configuration("linux-5.8", mappable), FakeMemory::allocate);
+        Settings settings = Settings.of(configuration("linux-5.8", mappable), Optional.of(FakeMemory::allocate));
         try (MediatedDevice other = FunctionMigrationTest.function(state).mediatedBy(ops(settings))) {
             int region = other.regionCount() - 1;
             assertThat(other.regionInfo(region).type()).isEqualTo(MigrationRegion.TYPE);
@@ -213,6 +213,16 @@ class LoggingTest {
             assertThat(state.isFrozen()).isFalse();
         }
         assertThat(device.regionCount()).isEqualTo(PciRegion.COUNT + 1);
+    }
+
+    @Test
+    void needsMemoryForARegionToBeMapped() {
+        assertThat(Settings.of(configuration("linux-5.8", false), Optional.empty())
+                        .region())
+                .isPresent();
+        assertThatThrownBy(() -> Settings.of(configuration("linux-5.8", true), Optional.empty()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("vfio.linux");
     }
 
     private static PhysicalFunctions.Configuration configuration(String region, boolean mappable) {
