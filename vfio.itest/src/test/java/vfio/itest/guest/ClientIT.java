@@ -308,8 +308,11 @@ class ClientIT {
         awaitFree();
         ProcessFigures after = ProcessFigures.of(runtime.pid());
         LOGGER.log(Level.INFO, "before 1000 clients: {0}, after: {1}", before, after);
-        assertThat(ProcessFigures.descriptorKinds(runtime.pid())).isEqualTo(kinds);
-        assertThat(after.descriptors()).isLessThanOrEqualTo(before.descriptors());
+        // The connection of the administrator who asked last may still be about to be closed.
+        Awaitility.await("no more descriptors than before")
+                .untilAsserted(() -> assertThat(ProcessFigures.descriptorKinds(runtime.pid()))
+                        .allSatisfy((kind, count) ->
+                                assertThat(count).as(kind).isLessThanOrEqualTo(kinds.getOrDefault(kind, 0L))));
         assertThat(after.threads()).isLessThanOrEqualTo(before.threads());
         // A JVM maps a few areas of its own now and then: code, heap, arenas. One in ten clients would be 100.
         assertThat(after.mappings()).isLessThan(before.mappings() + 50);
