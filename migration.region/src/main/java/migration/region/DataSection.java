@@ -29,6 +29,11 @@ final class DataSection {
         bytes = ByteBuffer.allocate(size);
     }
 
+    /** What clients map. */
+    Optional<SharedMemory> memory() {
+        return memory;
+    }
+
     /** Answers a read. */
     void read(RegionAccess access) {
         ByteBuffer part = part(access);

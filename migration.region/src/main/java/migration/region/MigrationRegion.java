@@ -49,7 +49,6 @@ public final class MigrationRegion implements AutoCloseable {
     private final Migratable migration;
     private final Layout layout;
     private final int index;
-    private final Optional<SharedMemory> memory;
     private final DataSection section;
     private final ByteBuffer data = ByteBuffer.allocate(DATA_SIZE);
 
@@ -141,7 +140,6 @@ public final class MigrationRegion implements AutoCloseable {
         this.migration = migration;
         this.layout = layout;
         this.index = index;
-        this.memory = memory;
         section = new DataSection(DATA_OFFSET, DATA_SIZE, memory);
     }
 
@@ -190,13 +188,13 @@ public final class MigrationRegion implements AutoCloseable {
 
     /** What clients map; empty if they cannot. Owned by the region. */
     public Optional<SharedMemory> memory() {
-        return memory;
+        return section.memory();
     }
 
     /** Releases the memory; what clients have mapped stays mapped. Idempotent. */
     @Override
     public void close() {
-        memory.ifPresent(SharedMemory::close);
+        memory().ifPresent(SharedMemory::close);
     }
 
     /** Answers a read of this region. */
