@@ -1,6 +1,8 @@
 package vfio.bench;
 
+import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -22,6 +24,9 @@ public final class DirtyBitmaps {
 
     /** One call for each page takes long enough for a part of the memory. */
     private static final int PART = 16;
+
+    /** Memory of one report, as a move has it: a bitmap of 1 MiB. */
+    private static final long PIECE = 1L << 35;
 
     /** Words that the plain scan takes in one call, so that it is compiled as others are. */
     private static final int SLICE = 512;
@@ -98,6 +103,21 @@ public final class DirtyBitmaps {
             @Override
             long run(DirtyBitmap bitmap, long[] plain) {
                 return drain(bitmap);
+            }
+        },
+        REPORT("report, all dirty") {
+            @Override
+            void prepare(DirtyBitmap bitmap, long[] plain) {
+                bitmap.markAll();
+            }
+
+            @Override
+            long run(DirtyBitmap bitmap, long[] plain) {
+                ByteBuffer piece = ByteBuffer.allocate((int) (PIECE / PAGE / Byte.SIZE));
+                for (long iova = 0; iova < MEMORY; iova += PIECE) {
+                    bitmap.report(iova, PIECE, piece);
+                }
+                return MEMORY / PIECE * BitSet.valueOf(piece).cardinality();
             }
         },
         DRAIN_SPARSE("drain, 1 page of " + SPARSE + " dirty") {
