@@ -39,10 +39,12 @@ final class Linux {
     static final int SCM_MAX_FD = 253;
 
     static final int MSG_CTRUNC = 8;
+    static final int MSG_DONTWAIT = 0x40;
     static final int MSG_NOSIGNAL = 0x4000;
     static final int MSG_CMSG_CLOEXEC = 0x4000_0000;
 
     static final short POLLIN = 1;
+    static final short POLLOUT = 4;
     static final short POLLRDHUP = 0x2000;
 
     static final int EFD_NONBLOCK = 0x800;

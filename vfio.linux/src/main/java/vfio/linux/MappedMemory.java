@@ -155,17 +155,34 @@ public final class MappedMemory implements SharedMemory {
         return file;
     }
 
+    /** Whether system calls can use the memory where it is; that of a device they cannot. */
+    public boolean isAddressable() {
+        return mapping.length() != 0;
+    }
+
     /**
      * Where byte 0 is in this process, for a system call that makes pages known to a device.
      *
      * @throws VfioException EFAULT after close, EINVAL if it is a device's own memory
      */
     long address() {
-        checkRead(0, Byte.BYTES);
-        if (mapping.length() == 0) {
-            throw new VfioException(Errno.EINVAL, "memory of a device is not mapped here; a device cannot reach it");
+        return readAddress(0, Byte.BYTES);
+    }
+
+    /** Where bytes are that a system call reads; as {@link #address()}, EFAULT also for what is outside. */
+    long readAddress(long offset, int length) {
+        checkRead(offset, length);
+        if (!isAddressable()) {
+            throw new VfioException(
+                    Errno.EINVAL, "memory of a device is not mapped here, and cannot be used by address");
         }
-        return mapping.data();
+        return mapping.data() + offset;
+    }
+
+    /** Where bytes are that a system call writes; as {@link #readAddress}, EACCES if the memory may not be written. */
+    long writeAddress(long offset, int length) {
+        checkWrite(offset, length);
+        return readAddress(offset, length);
     }
 
     /** Where byte 0 is in the file. */

@@ -194,6 +194,64 @@ public final class UnixSocket implements AutoCloseable {
     }
 
     /**
+     * Sends as much as there is room for, out of memory where it is; never blocks. One call reads the memory, so its owner need
+     * not keep it longer.
+     *
+     * @param memory {@link MappedMemory#isAddressable}
+     * @param offset of the first byte in the memory
+     * @param length bytes to send at most, at least 1
+     * @return number of bytes; 0 if there is no room now: {@link #awaitRoom}
+     * @throws VfioException EFAULT if the memory is closed or its owner has taken the pages away; EPIPE, ECONNRESET, EBADF
+     */
+    public int trySend(MappedMemory memory, long offset, int length) {
+        requireSome(length);
+        int fd = descriptor.acquire();
+        try {
+            output.noControl();
+            output.data(memory.readAddress(offset, length), length);
+            return sendSome(fd, Linux.MSG_DONTWAIT);
+        } finally {
+            descriptor.release();
+        }
+    }
+
+    /**
+     * Takes what is there into memory where it is; never blocks. Descriptors that come with it are closed.
+     *
+     * @param memory {@link MappedMemory#isAddressable}, and writable
+     * @param offset of the first byte in the memory
+     * @param length bytes to take at most, at least 1
+     * @return number of bytes; 0 if nothing is there now: {@link #awaitData}
+     * @throws VfioException ECONNRESET at the end of the stream; EFAULT if the memory is closed or its owner has taken the pages
+     *     away; EACCES; EBADF
+     */
+    public int tryReceive(MappedMemory memory, long offset, int length) {
+        requireSome(length);
+        int fd = descriptor.acquire();
+        try {
+            input.noControl();
+            input.data(memory.writeAddress(offset, length), length);
+            int count = receiveSome(fd, Linux.MSG_DONTWAIT);
+            if (count == 0) {
+                throw new VfioException(Errno.ECONNRESET, "the peer closed the connection");
+            }
+            return Math.max(0, count);
+        } finally {
+            descriptor.release();
+        }
+    }
+
+    /** Waits until there is room for a good deal of data, or the connection has ended, so that a send tells. */
+    public void awaitRoom() {
+        await(Linux.POLLOUT);
+    }
+
+    /** Waits until there is data, or the connection has ended, so that a receive tells. */
+    public void awaitData() {
+        await(Linux.POLLIN);
+    }
+
+    /**
      * Sends all the data, and descriptors together with its first byte.
      *
      * @param length bytes to send, at least 1 if there are descriptors
@@ -306,22 +364,44 @@ public final class UnixSocket implements AutoCloseable {
     }
 
     private int receive(int fd, NativeBuffer buffer, int index, int length) {
-        if (length < 1) {
-            throw new IllegalArgumentException("receiving " + length + " bytes");
-        }
+        requireSome(length);
         input.data(buffer.address(index, length), length);
+        int count = receiveSome(fd, 0);
+        if (count < 0) {
+            throw new VfioException(Errno.ETIMEDOUT, "the peer sent nothing within the receive timeout");
+        }
+        return count;
+    }
+
+    /** What has come; -1 if that is nothing for so long. */
+    private int receiveSome(int fd, int flags) {
         while (true) {
-            long count = Libc.recvmsg(fd, input.address(), Linux.MSG_CMSG_CLOEXEC);
+            long count = Libc.recvmsg(fd, input.address(), Linux.MSG_CMSG_CLOEXEC | flags);
             if (count >= 0) {
                 return (int) count;
             }
             int errno = Libc.errno();
             if (errno == Linux.EAGAIN) {
-                throw new VfioException(Errno.ETIMEDOUT, "the peer sent nothing within the receive timeout");
+                return -1;
             }
             if (errno != Linux.EINTR) {
                 throw Failures.of(errno, "receiving from a socket");
             }
+        }
+    }
+
+    private void await(short event) {
+        int fd = descriptor.acquire();
+        try {
+            PollSet.await(new long[] {PollSet.entry(fd, event)}, null);
+        } finally {
+            descriptor.release();
+        }
+    }
+
+    private static void requireSome(int length) {
+        if (length < 1) {
+            throw new IllegalArgumentException("a transfer of " + length + " bytes");
         }
     }
 
@@ -341,7 +421,8 @@ public final class UnixSocket implements AutoCloseable {
                 output.descriptor(acquired, each.acquire());
                 acquired++;
             }
-            return sendSome(fd, address, length);
+            output.data(address, length);
+            return sendSome(fd, 0);
         } finally {
             for (int index = 0; index < acquired; index++) {
                 descriptors.get(index).release();
@@ -353,18 +434,22 @@ public final class UnixSocket implements AutoCloseable {
         output.noControl();
         int done = 0;
         while (done < length) {
-            done += sendSome(fd, address + done, length - done);
+            output.data(address + done, length - done);
+            done += sendSome(fd, 0);
         }
     }
 
-    private int sendSome(int fd, long address, int length) {
-        output.data(address, length);
+    /** How much has gone; 0 if it may not wait and there is no room. */
+    private int sendSome(int fd, int flags) {
         while (true) {
-            long count = Libc.sendmsg(fd, output.address(), Linux.MSG_NOSIGNAL);
+            long count = Libc.sendmsg(fd, output.address(), Linux.MSG_NOSIGNAL | flags);
             if (count >= 0) {
                 return (int) count;
             }
             int errno = Libc.errno();
+            if (errno == Linux.EAGAIN && flags != 0) {
+                return 0;
+            }
             if (errno != Linux.EINTR) {
                 throw Failures.of(errno, "sending to a socket");
             }

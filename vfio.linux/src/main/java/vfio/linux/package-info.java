@@ -12,7 +12,7 @@
  * <p>Runs on 64-bit little-endian Linux: x86-64 and arm64.
  */
 @Export
-@Version("1.1.0")
+@Version("1.2.0")
 @NullMarked
 package vfio.linux;
 

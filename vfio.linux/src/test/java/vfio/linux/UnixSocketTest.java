@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -171,6 +173,92 @@ class UnixSocketTest {
         });
         near.close();
         assertThat(failed.get(10, TimeUnit.SECONDS)).isIn(Errno.EPIPE, Errno.EBADF);
+    }
+
+    @Test
+    void sendsFromMemoryAndReceivesIntoIt() {
+        int size = 1 << 20;
+        try (MappedMemory source = MappedMemory.allocate("source", size);
+                MappedMemory target = MappedMemory.map(TestFiles.unsealed(size + 100), 100, size, true)) {
+            for (int offset = 0; offset < size; offset += 4) {
+                source.putInt(offset, offset * 31);
+            }
+            assertThat(far.tryReceive(target, 0, size)).as("nothing is there").isZero();
+            int sent = 0;
+            int received = 0;
+            while (received < size) {
+                int count = sent == size ? 0 : near.trySend(source, sent, size - sent);
+                sent += count;
+                assertThat(sent).isGreaterThan(received);
+                if (count == 0) {
+                    far.awaitData();
+                    received += far.tryReceive(target, received, size - received);
+                }
+            }
+            assertThat(far.tryReceive(target, 0, size)).isZero();
+            ByteBuffer content = ByteBuffer.allocate(size);
+            target.get(0, content);
+            for (int offset = 0; offset < size; offset += 4) {
+                assertThat(content.order(ByteOrder.LITTLE_ENDIAN).getInt(offset))
+                        .isEqualTo(offset * 31);
+            }
+        }
+    }
+
+    @Test
+    void waitsForRoom() throws Exception {
+        try (MappedMemory memory = MappedMemory.allocate("memory", 1 << 20)) {
+            int sent = 0;
+            for (int count = 1; count > 0; sent += count) {
+                count = near.trySend(memory, 0, 1 << 20);
+            }
+            assertThat(sent).isBetween(1, (1 << 20) - 1);
+            Future<?> room = blocked(() -> {
+                near.awaitRoom();
+                return null;
+            });
+            far.receiveFully(in, 0, sent);
+            room.get(10, TimeUnit.SECONDS);
+            assertThat(near.trySend(memory, 0, 1)).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void endOfTheConnectionEndsTheWaits() throws Exception {
+        try (MappedMemory memory = MappedMemory.allocate("memory", 4096)) {
+            Future<?> data = blocked(() -> {
+                far.awaitData();
+                return null;
+            });
+            near.shutdown();
+            data.get(10, TimeUnit.SECONDS);
+            Expect.failure(Errno.ECONNRESET, () -> far.tryReceive(memory, 0, 1));
+            near.awaitRoom();
+            Expect.failure(Errno.EPIPE, () -> near.trySend(memory, 0, 1));
+        }
+    }
+
+    @Test
+    void memoryThatCannotBeUsedFailsForTheCaller() {
+        Descriptor file = TestFiles.unsealed(8192);
+        try (MappedMemory memory = MappedMemory.map(file.duplicate(), 0, 8192, true);
+                MappedMemory readOnly = MappedMemory.map(file.duplicate(), 0, 8192, false)) {
+            near.send(out, 0, 100);
+            Expect.failure(Errno.EACCES, () -> far.tryReceive(readOnly, 0, 100));
+            Expect.failure(Errno.EFAULT, () -> far.tryReceive(memory, 8191, 2));
+            Expect.failure(Errno.EFAULT, () -> near.trySend(memory, -1, 1));
+            assertThatIllegalArgumentException().isThrownBy(() -> near.trySend(memory, 0, 0));
+            assertThatIllegalArgumentException().isThrownBy(() -> far.tryReceive(memory, 0, -1));
+
+            assertThat(TestFiles.truncate(file, 4096)).isZero();
+            Expect.failure(Errno.EFAULT, () -> near.trySend(memory, 4096, 4096));
+            Expect.failure(Errno.EFAULT, () -> far.tryReceive(memory, 4096, 4096));
+            assertThat(far.tryReceive(memory, 0, 4096)).isEqualTo(100);
+            memory.close();
+            Expect.failure(Errno.EFAULT, () -> near.trySend(memory, 0, 1));
+        } finally {
+            file.close();
+        }
     }
 
     @Test

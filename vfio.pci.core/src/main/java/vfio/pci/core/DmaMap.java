@@ -19,8 +19,8 @@ import vfio.pci.api.manage.ClientMemory;
 /**
  * The DMA map of an open device.
  *
- * <p>Mappings stand in one array ordered by address. An access holds the read lock while it copies, so a mapping is never
- * released under a running access; a message to the client is sent without any lock. Accesses allocate nothing.
+ * <p>Mappings stand in one array ordered by address. An access holds the read lock while it copies, and who borrows memory while it
+ * is used, so a mapping is never released under a running access; a message to the client is sent without any lock. Accesses allocate nothing.
  */
 final class DmaMap implements DmaSpace {
     /** As many as QEMU proposes and the kernel's type1 driver allows. */
@@ -41,10 +41,7 @@ final class DmaMap implements DmaSpace {
     public void read(long iova, ByteBuffer destination) {
         long stamp = lock.readLock();
         try {
-            DmaMapping mapping = require(iova, destination.remaining());
-            if (!mapping.readable()) {
-                throw fault("is not readable by the device", iova, destination.remaining());
-            }
+            DmaMapping mapping = readable(iova, destination.remaining());
             SharedMemory memory = mapping.memory();
             if (memory != null) {
                 memory.get(iova - mapping.iova(), destination);
@@ -60,10 +57,7 @@ final class DmaMap implements DmaSpace {
     public void write(long iova, ByteBuffer source) {
         long stamp = lock.readLock();
         try {
-            DmaMapping mapping = require(iova, source.remaining());
-            if (!mapping.writable()) {
-                throw fault("is not writable by the device", iova, source.remaining());
-            }
+            DmaMapping mapping = writable(iova, source.remaining());
             SharedMemory memory = mapping.memory();
             if (memory != null) {
                 memory.put(iova - mapping.iova(), source);
@@ -73,6 +67,18 @@ final class DmaMap implements DmaSpace {
             lock.unlockRead(stamp);
         }
         clientMemory.write(iova, source);
+    }
+
+    @Override
+    public int lend(long iova, int length, boolean toWrite, Borrower borrower) {
+        long stamp = lock.readLock();
+        try {
+            DmaMapping mapping = toWrite ? writable(iova, length) : readable(iova, length);
+            SharedMemory memory = mapping.memory();
+            return memory == null ? -1 : borrower.use(memory, iova - mapping.iova());
+        } finally {
+            lock.unlockRead(stamp);
+        }
     }
 
     @Override
@@ -198,6 +204,22 @@ final class DmaMap implements DmaSpace {
         } finally {
             lock.unlockRead(stamp);
         }
+    }
+
+    private DmaMapping readable(long iova, int length) {
+        DmaMapping mapping = require(iova, length);
+        if (!mapping.readable()) {
+            throw fault("is not readable by the device", iova, length);
+        }
+        return mapping;
+    }
+
+    private DmaMapping writable(long iova, int length) {
+        DmaMapping mapping = require(iova, length);
+        if (!mapping.writable()) {
+            throw fault("is not writable by the device", iova, length);
+        }
+        return mapping;
     }
 
     private DmaMapping require(long iova, int length) {

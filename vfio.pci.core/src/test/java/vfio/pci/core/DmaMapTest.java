@@ -14,6 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import vfio.pci.api.device.DmaMapping;
+import vfio.pci.api.device.DmaSpace;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.VfioException;
 import vfio.pci.api.manage.ClientMemory;
@@ -354,6 +355,49 @@ class DmaMapTest {
             Threads.Task unmapping = threads.start("client", () -> map.unmap(0, 16, hardware));
             unmapping.awaitBlocked();
             assertThat(memory.closed).as("released under an access").hasValue(0);
+            leave.countDown();
+        }
+        assertThat(memory.closed).hasValue(1);
+    }
+
+    @Test
+    void lendsMemoryWhereItIs() {
+        FakeMemory memory = mapped(0x10000, 0x1000);
+        map.map(new DmaMapping(0, 16, true, false, new FakeMemory(16)), hardware);
+        map.map(new DmaMapping(16, 16, false, true, new FakeMemory(16)), hardware);
+        map.map(mapping(32, 16), hardware);
+        DmaSpace.Borrower nobody = (lent, offset) -> {
+            throw new AssertionError("lent " + lent);
+        };
+
+        assertThat(map.lend(0x10010, 0xff0, true, (lent, offset) -> lent == memory ? (int) offset : -1))
+                .isEqualTo(0x10);
+        assertThat(map.lend(0, 16, false, (lent, offset) -> 7)).isEqualTo(7);
+        assertThat(map.lend(32, 16, false, nobody)).as("only the client has it").isEqualTo(-1);
+        assertRefused(Errno.EFAULT, () -> map.lend(0, 16, true, nobody)).contains("not writable");
+        assertRefused(Errno.EFAULT, () -> map.lend(16, 16, false, nobody)).contains("not readable");
+        assertRefused(Errno.EFAULT, () -> map.lend(0x10010, 0xff1, false, nobody))
+                .contains("not mapped");
+        assertRefused(Errno.EFAULT, () -> map.lend(0x10010, -1, false, nobody)).contains("not mapped");
+    }
+
+    @Test
+    void unmapWaitsForABorrower() {
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch leave = new CountDownLatch(1);
+        FakeMemory memory = mapped(0, 16);
+        try (Threads threads = new Threads()) {
+            threads.start(
+                    "borrower",
+                    () -> map.lend(0, 4, true, (lent, offset) -> {
+                        inside.countDown();
+                        await(leave);
+                        return 0;
+                    }));
+            await(inside);
+            Threads.Task unmapping = threads.start("client", () -> map.unmap(0, 16, hardware));
+            unmapping.awaitBlocked();
+            assertThat(memory.closed).as("released under a borrower").hasValue(0);
             leave.countDown();
         }
         assertThat(memory.closed).hasValue(1);

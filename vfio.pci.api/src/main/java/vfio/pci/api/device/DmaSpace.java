@@ -45,4 +45,31 @@ public interface DmaSpace {
                         .putLong(value)
                         .flip());
     }
+
+    /**
+     * Lends memory where it is to somebody who needs no copy of it, under the checks of {@link #read} or {@link #write}. The
+     * mapping is not removed meanwhile, so this must be over soon.
+     *
+     * @param iova of the first byte
+     * @param length bytes, at least 1, inside one mapping
+     * @param toWrite whether the borrower writes to it, else it reads
+     * @return what the borrower returned; -1 also if the memory cannot be lent, because it is reached by asking the client or
+     *     through a copy, and then the borrower was not called: read or write it
+     */
+    default int lend(long iova, int length, boolean toWrite, Borrower borrower) {
+        return -1;
+    }
+
+    /** Uses memory that {@link #lend} lends. */
+    @FunctionalInterface
+    interface Borrower {
+        /**
+         * Reads or writes the bytes that were asked for, and no others. Neither blocks nor uses the {@link DmaSpace}.
+         *
+         * @param memory not to be kept, nor closed
+         * @param offset of the first byte in it
+         * @return 0 or more; -1 if this is no memory for it
+         */
+        int use(SharedMemory memory, long offset);
+    }
 }

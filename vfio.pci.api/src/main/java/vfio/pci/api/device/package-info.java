@@ -12,7 +12,7 @@
  * several threads unless their documentation says otherwise.
  */
 @Export
-@Version("1.2.0")
+@Version("1.3.0")
 @NullMarked
 package vfio.pci.api.device;
 
