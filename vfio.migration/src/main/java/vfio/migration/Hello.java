@@ -20,7 +20,7 @@ import vfio.pci.api.pci.PciIds;
  */
 record Hello(PciIds ids, PciAddress address, List<DmaRange> memory) {
     /** Of the protocol. */
-    static final int VERSION = 1;
+    static final int VERSION = 2;
 
     /** So many fit into a message. */
     static final int RANGES_MAXIMUM = 8192;

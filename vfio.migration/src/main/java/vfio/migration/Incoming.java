@@ -3,7 +3,6 @@ package vfio.migration;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
@@ -108,8 +107,8 @@ final class Incoming {
             }
             switch (type) {
                 case MEMORY -> {
-                    memoryBytes += payload.remaining() - Long.BYTES;
-                    store(device, memory, payload);
+                    memoryBytes += link.memoryLength();
+                    store(device, memory, payload.getLong(), link.memoryLength());
                     told.memory(memoryBytes);
                 }
                 case ROUND -> link.sendEmpty(MessageType.STORED);
@@ -134,12 +133,7 @@ final class Incoming {
         }
     }
 
-    private static void store(OpenDevice device, List<DmaRange> memory, ByteBuffer payload) {
-        if (payload.remaining() < Long.BYTES) {
-            throw new VfioException(Errno.EPROTO, "a message with memory is cut off");
-        }
-        long iova = payload.order(ByteOrder.LITTLE_ENDIAN).getLong();
-        int length = payload.remaining();
+    private void store(OpenDevice device, List<DmaRange> memory, long iova, int length) {
         boolean accepted = memory.stream()
                 .anyMatch(range -> Long.compareUnsigned(iova, range.iova()) >= 0
                         && Long.compareUnsigned(iova - range.iova(), range.length()) < 0
@@ -148,9 +142,7 @@ final class Incoming {
             throw new VfioException(
                     Errno.EPROTO, "memory at 0x" + Long.toHexString(iova) + " came and had not been accepted");
         }
-        if (length > 0) {
-            device.memory().write(iova, payload);
-        }
+        link.receiveMemory(device.memory(), iova);
     }
 
     /** What the client here has mapped as the other one has. */

@@ -9,9 +9,6 @@ import vfio.pci.api.device.Migratable;
 
 /** Sends memory of a client: all of it once, then the pages that the device has written. For one thread. */
 final class MemorySender {
-    /** Bytes of memory in one message. */
-    private static final int CHUNK = Link.PAYLOAD_MAXIMUM - Long.BYTES;
-
     /** Bytes of memory that one report covers: 1 MiB of bitmap at 4 KiB a page. */
     private static final long REPORT = 1L << 35;
 
@@ -60,7 +57,7 @@ final class MemorySender {
     void send(List<DmaRange> parts) {
         for (DmaRange part : parts) {
             for (long done = 0; done < part.length(); ) {
-                int length = (int) Math.min(CHUNK, part.length() - done);
+                int length = (int) Math.min(Link.MEMORY_MAXIMUM, part.length() - done);
                 send(part.iova() + done, length);
                 done += length;
             }
@@ -102,10 +99,7 @@ final class MemorySender {
         while (!pace.mayGoOn()) {
             check.run();
         }
-        ByteBuffer payload = link.payload().putLong(iova);
-        payload.limit(payload.position() + length);
-        memory.read(iova, payload);
-        link.send(MessageType.MEMORY);
+        link.sendMemory(memory, iova, length);
         pace.sent(length);
         sent += length;
     }

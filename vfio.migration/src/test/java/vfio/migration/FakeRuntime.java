@@ -13,6 +13,7 @@ import migration.region.SavedState;
 import migration.region.SavedState.Origin;
 import migration.region.SavedState.Section;
 import org.jspecify.annotations.Nullable;
+import vfio.linux.MappedMemory;
 import vfio.pci.api.device.DmaMapping;
 import vfio.pci.api.device.DmaRange;
 import vfio.pci.api.device.DmaSpace;
@@ -34,6 +35,7 @@ final class FakeRuntime {
     final byte[] memory;
     final byte[] fresh;
     final AtomicInteger resets = new AtomicInteger();
+    final AtomicInteger copies = new AtomicInteger();
     final Migration migration;
 
     /** The states with which it was let run, other than by a reset. */
@@ -44,6 +46,9 @@ final class FakeRuntime {
     volatile boolean open = true;
     volatile boolean busMaster;
     volatile String broken = "";
+    /** What {@link #memory} is a copy of, if its client shares it. */
+    volatile @Nullable MappedMemory shared;
+
     private volatile PciIds ids = IDS;
     private volatile @Nullable DirtyBitmap log;
 
@@ -101,12 +106,20 @@ final class FakeRuntime {
     private final class Memory implements DmaSpace {
         @Override
         public void read(long iova, ByteBuffer destination) {
+            copies.incrementAndGet();
             destination.put(memory, (int) iova, destination.remaining());
         }
 
         @Override
         public void write(long iova, ByteBuffer source) {
+            copies.incrementAndGet();
             source.get(memory, (int) iova, source.remaining());
+        }
+
+        @Override
+        public int lend(long iova, int length, boolean toWrite, Borrower borrower) {
+            MappedMemory lent = shared;
+            return lent == null ? -1 : borrower.use(lent, iova);
         }
     }
 

@@ -21,6 +21,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import vfio.linux.MappedMemory;
+import vfio.linux.NativeBuffer;
 import vfio.linux.UnixSocket;
 import vfio.pci.api.device.Errno;
 import vfio.pci.api.device.MigrationState;
@@ -32,7 +34,7 @@ import vfio.pci.api.pci.PciIds;
 
 /** A device goes from one runtime to another, over a wire that may be cut. */
 class MoveTest {
-    private static final int PAGES = 100;
+    private static final int PAGES = 400;
     private static final byte[] STATE = {1, 2, 3, 4, 5};
     private static final byte[] POWER_ON = {9};
 
@@ -207,6 +209,42 @@ class MoveTest {
         assertThat(System.nanoTime() - start)
                 .as("two messages, a quarter of a second")
                 .isGreaterThan(100_000_000);
+    }
+
+    @Test
+    void memoryThatIsSharedIsNotCopied() {
+        try (MappedMemory here = MappedMemory.allocate("source", source.memory.length);
+                MappedMemory there = MappedMemory.allocate("target", target.memory.length)) {
+            byte[] content = new byte[source.memory.length];
+            new Random(3).nextBytes(content);
+            here.put(0, ByteBuffer.wrap(content));
+            source.shared = here;
+            target.shared = there;
+            MoveStatus status = move();
+            assertThat(status.phase()).as(status.note()).isEqualTo(Phase.DONE);
+            there.get(0, ByteBuffer.wrap(target.memory));
+            assertThat(target.memory).isEqualTo(content);
+            assertThat(source.copies).hasValue(0);
+            assertThat(target.copies).hasValue(0);
+            assertThat(status.memoryBytes()).isEqualTo(content.length);
+        }
+    }
+
+    /** In the middle of a message. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void memoryThatIsTakenAwayEndsTheMove(boolean here) {
+        try (MappedMemory shared = MappedMemory.allocate("lost", source.memory.length)) {
+            (here ? source : target).shared = shared;
+            move(type -> {
+                if (type == MessageType.MEMORY) {
+                    shared.close();
+                }
+            });
+        }
+        assertRunsOnHere();
+        assertThat(target.resets).hasValue(1);
+        assertThat(target.ran).isEmpty();
     }
 
     /** Without memory that both have, the device goes alone. */
@@ -394,6 +432,18 @@ class MoveTest {
             joined(there);
             assertThat(runtime.state).isEqualTo(POWER_ON);
             assertThat(runtime.migration.state()).isEqualTo(MigrationState.RUNNING);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {-1, 7, Long.BYTES + Link.MEMORY_MAXIMUM + 1})
+    void memoryOfAnImpossibleLengthIsRefused(int length) {
+        try (UnixSocket.Pair pair = UnixSocket.pair();
+                Link link = new Link(pair.second());
+                NativeBuffer header = NativeBuffer.allocate(16)) {
+            header.bytes().putInt(0, MessageType.MEMORY.number()).putInt(4, length);
+            pair.first().send(header, 0, 16);
+            assertThatThrownBy(link::receive).isInstanceOf(VfioException.class).hasMessageContaining("MEMORY claims");
         }
     }
 

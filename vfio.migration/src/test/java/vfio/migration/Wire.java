@@ -38,7 +38,7 @@ final class Wire implements AutoCloseable {
     }
 
     private void pass(UnixSocket from, UnixSocket to) {
-        try (NativeBuffer message = NativeBuffer.allocate(HEADER + Link.PAYLOAD_MAXIMUM)) {
+        try (NativeBuffer message = NativeBuffer.allocate(HEADER + Long.BYTES + Link.MEMORY_MAXIMUM)) {
             while (from.receiveFully(message, 0, HEADER)) {
                 int length = message.bytes().getInt(Integer.BYTES);
                 if (length > 0) {
