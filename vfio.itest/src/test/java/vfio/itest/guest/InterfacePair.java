@@ -27,29 +27,45 @@ final class InterfacePair {
     private String namespace = "";
     private String sent = "";
 
-    /** An interface by its MAC address, which is what stays the same. */
     private static final class Interface {
-        private final String macAddress;
+        private final String search;
         private final String address;
         private String name = "";
 
-        Interface(String macAddress, String address) {
-            this.macAddress = macAddress;
+        /** @param search a command that prints {@code .../NAME/address}, or fails */
+        Interface(String search, String address) {
+            this.search = search;
             this.address = address;
         }
+    }
+
+    private InterfacePair(Guest guest, int number, String format, List<String> keys) {
+        this.guest = guest;
+        first = new Interface(format.formatted(keys.get(0)), "10.9." + number + ".1");
+        second = new Interface(format.formatted(keys.get(1)), "10.9." + number + ".2");
+    }
+
+    /**
+     * Two interfaces that are not set up yet, by what stays the same.
+     *
+     * @param number tells pairs of one guest apart, 0 to 255
+     * @param firstMac MAC address of one
+     * @param secondMac MAC address of the other
+     */
+    static InterfacePair ofAddresses(Guest guest, int number, String firstMac, String secondMac) {
+        return new InterfacePair(guest, number, "grep -l %s /sys/class/net/*/address", List.of(firstMac, secondMac));
     }
 
     /**
      * Two interfaces that are not set up yet.
      *
      * @param number tells pairs of one guest apart, 0 to 255
-     * @param firstMac MAC address of one
-     * @param secondMac MAC address of the other
+     * @param firstFunction PCI address of one in the guest
+     * @param secondFunction PCI address of the other
      */
-    InterfacePair(Guest guest, int number, String firstMac, String secondMac) {
-        this.guest = guest;
-        first = new Interface(firstMac, "10.9." + number + ".1");
-        second = new Interface(secondMac, "10.9." + number + ".2");
+    static InterfacePair ofFunctions(Guest guest, int number, String firstFunction, String secondFunction) {
+        return new InterfacePair(
+                guest, number, "ls /sys/bus/pci/devices/%s/net/*/address", List.of(firstFunction, secondFunction));
     }
 
     /** Finds the interfaces, parts them, gives them addresses, and waits for their links. To be repeated if they were gone. */
@@ -182,8 +198,8 @@ final class InterfacePair {
     }
 
     private void find(Interface each) {
-        each.name = guest.ask("await %d grep -l %s /sys/class/net/*/address >/found && cut -d/ -f5 /found"
-                .formatted(SECONDS, each.macAddress));
+        each.name =
+                guest.ask("await %d %s >/found && basename $(dirname $(cat /found))".formatted(SECONDS, each.search));
     }
 
     private void awaitLink(Interface each, boolean up) {

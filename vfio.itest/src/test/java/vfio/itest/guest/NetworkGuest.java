@@ -3,6 +3,7 @@ package vfio.itest.guest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import jakarta.json.Json;
+import jakarta.json.JsonObject;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -69,7 +70,11 @@ abstract class NetworkGuest {
     /** What the driver says, as an error, when its device has been reset and nobody has told it. */
     private static final String RESET_DETECTED = "Hardware reset detected";
 
+    /** What it says if VIRTCHNL_OP_CONFIG_VSI_QUEUES is refused. */
+    private static final String QUEUES_REFUSED = "PF returned error -5 (IAVF_ERR_PARAM) to our request 6";
+
     private final String kernel;
+    private Path etc;
     private RuntimeProcess runtime;
     private Guest guest;
     private InterfacePair mediated;
@@ -87,11 +92,13 @@ abstract class NetworkGuest {
     @BeforeAll
     void start() throws IOException {
         GuestEnvironment environment = GuestEnvironment.require(kernel, List.of("iavf"));
-        Path etc = Places.emptyFolder("etc", "network-" + kernel);
+        etc = Places.emptyFolder("etc", "network-" + kernel);
         Files.writeString(etc.resolve("bus.json"), BUS);
         runtime = RuntimeProcess.start("network-" + kernel, etc);
         List<String> devices = new ArrayList<>();
-        functions(NetworkGuest::address).forEach(address -> devices.addAll(List.of("-device", device(address))));
+        functions(NetworkGuest::address)
+                .forEach(address -> devices.addAll(
+                        List.of("-device", device(runtime, address).toString())));
         guest = Guest.start(environment, "network-" + kernel, devices);
         guest.awaitBoot();
         mediated = pair(0);
@@ -278,6 +285,48 @@ abstract class NetworkGuest {
         LOGGER.log(Level.INFO, "after Linux {0}:\n{1}", kernel, runtime.exec("sim:ports"));
     }
 
+    /**
+     * As much of a move as QEMU can do: the guest stands still, gets functions of another runtime, and the state is restored there.
+     * The driver does not know the state and takes the function for a new one. But its queues run already, so that their
+     * configuration is refused, and nothing is sent until the interface has been down. This comes last: what was plugged cannot be
+     * taken from QEMU again.
+     */
+    @Test
+    @Order(9)
+    void savedFunctionIsRestoredAtAnotherRuntimeAndPlugged(@TempDir Path folder) throws IOException {
+        Path file = folder.resolve("state");
+        guest.run("dmesg -c >/dev/null");
+        String other = address(4, 0);
+        try (RuntimeProcess target = RuntimeProcess.start("network-target-" + kernel, etc)) {
+            try (MachineProtocol control = guest.control()) {
+                control.pause();
+                assertThat(runtime.ask("vfio:save " + FIRST + " " + file)).contains("it stands still");
+                plug(control, target, other, 0);
+                plug(control, target, address(4, 1), 1);
+                assertThat(target.ask("vfio:restore " + other + " " + file)).contains("runs with the state in");
+                control.resume();
+            }
+            String restored = guest.awaitPlugged(0, 0);
+            InterfacePair pair = InterfacePair.ofFunctions(guest, 3, restored, guest.awaitPlugged(1, 0));
+            pair.setUp();
+            guest.run("await 20 eval 'dmesg | grep -q \"%s: %s\"'".formatted(restored, QUEUES_REFUSED));
+            pair.restartFirst();
+            pair.ping(200, 56);
+            pair.sendForth(SHORT);
+
+            assertThat(guest.ask("cat /sys/bus/pci/devices/" + restored + "/net/*/address"))
+                    .as("what is left of the state")
+                    .isEqualTo(macAddress(3, 0));
+            assertThat(target.errors()).isEmpty();
+        }
+    }
+
+    private static void plug(MachineProtocol control, RuntimeProcess from, String address, int port) {
+        control.addDevice(Json.createObjectBuilder(device(from, address))
+                .add("bus", "rp" + port)
+                .build());
+    }
+
     private void setUp() {
         guest.run("[ -e %s ] || dd if=/dev/urandom of=%s bs=1M count=64 2>/dev/null".formatted(DATA, DATA));
         guest.run("dd if=%s of=%s bs=1M count=16 2>/dev/null".formatted(DATA, SHORT));
@@ -301,7 +350,7 @@ abstract class NetworkGuest {
 
     private InterfacePair pair(int number) {
         int bus = BUSES.get(number);
-        return new InterfacePair(guest, number, macAddress(bus, 0), macAddress(bus, 1));
+        return InterfacePair.ofAddresses(guest, number, macAddress(bus, 0), macAddress(bus, 1));
     }
 
     /** Something about each virtual function, given its bus and its number. */
@@ -319,7 +368,7 @@ abstract class NetworkGuest {
         return "02:00:%02x:00:00:%02x".formatted(bus, number);
     }
 
-    private String device(String address) {
+    private static JsonObject device(RuntimeProcess runtime, String address) {
         return Json.createObjectBuilder()
                 .add("driver", "vfio-user-pci")
                 .add(
@@ -327,7 +376,6 @@ abstract class NetworkGuest {
                         Json.createObjectBuilder()
                                 .add("path", runtime.socket(address).toString())
                                 .add("type", "unix"))
-                .build()
-                .toString();
+                .build();
     }
 }
