@@ -15,7 +15,9 @@ import vfio.pci.api.device.VfioException;
  * in its place, it is read and cleared in peace, and is the spare for the next place. Who sets bits looks afterwards whether the
  * chunk is still in its place, and if not sets them again, since nobody knows whether it had been read already. Each side writes
  * before it looks: either the one who sets sees that the chunk is gone, or the one who takes it sees the bits. That the same chunk is
- * there means that it has been there all the time, because chunks only move to higher places, and in the end to none.
+ * there means that it has been there all the time, because chunks only move to higher places, and in the end to none. Who sets bits
+ * in a chunk that has moved leaves them there as well, for pages that were not written; so whole chunks only are moved, all of whose
+ * pages are asked for.
  */
 final class DirtyArea {
     private static final VarHandle WORD = MethodHandles.arrayElementVarHandle(long[].class);
@@ -113,8 +115,12 @@ final class DirtyArea {
             int high = (int) Math.min(LAST_PAGE, low + (end - index));
             long[] chunk = chunks.get(at);
             if (chunk != null && isAnySet(chunk)) {
-                spare = take(at, low, high, spare);
-                give(spare, low >>> 6, high >>> 6, at, receiver);
+                if (low == 0 && high == LAST_PAGE) {
+                    spare = take(at, spare);
+                    give(spare, low, high, at, receiver);
+                } else {
+                    give(take(at, low, high), low, high, at, receiver);
+                }
             }
             index += high - low + 1;
         }
@@ -140,7 +146,7 @@ final class DirtyArea {
         return chunk;
     }
 
-    /** Where all bits of a word are set it does not matter what was there, so storing them will do, with one fence for all. */
+    /** Where all bits of a word are set it does not matter what was there, so storing them will do, between two fences for all. */
     private static void set(long[] chunk, int from, int to) {
         int word = from >>> 6;
         int lastWord = to >>> 6;
@@ -151,6 +157,7 @@ final class DirtyArea {
         } else {
             WORD.getAndBitwiseOr(chunk, word, head);
             WORD.getAndBitwiseOr(chunk, lastWord, tail);
+            VarHandle.releaseFence();
             Arrays.fill(chunk, word + 1, lastWord, -1L);
             VarHandle.fullFence();
         }
@@ -165,34 +172,36 @@ final class DirtyArea {
         return false;
     }
 
-    /**
-     * Takes bits out and returns them: in the chunk, if these are all that it can have, else in the spare one. One at a time, so that
-     * no chunk moves while another takes bits out of it.
-     */
-    private synchronized long[] take(int at, int from, int to, long[] spare) {
-        if (from == 0 && to == Math.min(LAST_PAGE, last - first - ((long) at << CHUNK_SHIFT))) {
-            long[] taken = chunks.getAndSet(at, spare);
-            taken[to >>> 6] &= -1L >>> ~to;
-            return taken;
-        }
+    /** Takes a chunk out. One thread at a time takes, so that no chunk moves while another takes bits out of it. */
+    private synchronized long[] take(int at, long[] spare) {
+        long[] taken = chunks.getAndSet(at, spare);
+        // Its bits are read after that, on every processor.
+        VarHandle.fullFence();
+        return taken;
+    }
+
+    /** Takes the bits from one page of a chunk to another out, and leaves the chunk: it may have pages that nobody asked for. */
+    private synchronized long[] take(int at, int from, int to) {
+        long[] taken = new long[CHUNK_WORDS];
         long[] chunk = chunk(at);
         for (int word = from >>> 6; word <= to >>> 6; word++) {
             long mask = (word == from >>> 6 ? -1L << from : -1L) & (word == to >>> 6 ? -1L >>> ~to : -1L);
             if (((long) WORD.getOpaque(chunk, word) & mask) != 0) {
-                spare[word] = (long) WORD.getAndBitwiseAnd(chunk, word, ~mask) & mask;
+                taken[word] = (long) WORD.getAndBitwiseAnd(chunk, word, ~mask) & mask;
             }
         }
-        return spare;
+        return taken;
     }
 
     /** What the receiver leaves because it throws is set again. */
-    private void give(long[] taken, int word, int lastWord, int at, Receiver receiver) {
+    private void give(long[] taken, int low, int high, int at, Receiver receiver) {
+        int end = (high >>> 6) + 1;
         boolean all = false;
         try {
-            receiver.receive(first + ((long) at << CHUNK_SHIFT), taken, word, lastWord + 1);
+            receiver.receive(first + ((long) at << CHUNK_SHIFT), taken, low >>> 6, end);
             all = true;
         } finally {
-            for (int left = word; !all && left <= lastWord; left++) {
+            for (int left = low >>> 6; !all && left < end; left++) {
                 or(at, left, taken[left]);
             }
         }

@@ -14,11 +14,13 @@ import vfio.pci.api.device.VfioException;
 /**
  * Which pages of some ranges of client memory have been written: one bit for each page, set by many threads without locks, and
  * taken out again without losing one that is set meanwhile. Memory for bits is allocated where bits are set, 4 KiB of it for 32,768
- * pages; setting a bit in memory that is there allocates nothing, taking bits out as much as one such piece for each range.
+ * pages; setting a bit in memory that is there allocates nothing, taking bits out one such piece for each range, and one more where
+ * only a part of it is asked for.
  *
  * <p>A bit that is set is in the result of a {@link #drain} that is still to end, and what was written before it was set can be read
- * then. It is in one result only, unless it is set during a drain: such a bit may be in that one and in the next, or, rarely, there may
- * be one more for a page at a higher address. So a result has all pages that were written, and is exact when nobody writes.
+ * then. A bit that is set during a drain may be in the result of that one and of the next, and the thread that sets it may, rarely,
+ * leave as many bits of watched pages at higher addresses, which a later result has then. So results have all pages that were
+ * written, and sometimes more; they are exact for as long as no drain and no setting of bits have ever overlapped.
  */
 public final class DirtyBitmap {
     private static final long PAGE_MINIMUM = 4096;
@@ -178,8 +180,9 @@ public final class DirtyBitmap {
     private static DirtyArea.Receiver given(Words accepting) {
         return (page, words, from, to) -> {
             for (int word = from; word < to; word++) {
-                if (words[word] != 0) {
-                    accepting.word(page + 64L * word, words[word]);
+                long bits = words[word];
+                if (bits != 0) {
+                    accepting.word(page + 64L * word, bits);
                     words[word] = 0;
                 }
             }

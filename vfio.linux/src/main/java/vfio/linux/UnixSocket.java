@@ -14,6 +14,8 @@ import vfio.pci.api.device.VfioException;
  * fails with EPIPE. Data without descriptors costs no allocation in either direction. No call raises SIGPIPE.
  */
 public final class UnixSocket implements AutoCloseable {
+    private static final Duration LOOK_AGAIN = Duration.ofSeconds(1);
+
     private final Descriptor descriptor;
     private final MessageHeader input;
     private final MessageHeader output;
@@ -241,12 +243,15 @@ public final class UnixSocket implements AutoCloseable {
         }
     }
 
-    /** Waits until there is room for a good deal of data, or the connection has ended, so that a send tells. */
+    /**
+     * Waits until there is room for a good deal of data, or the connection has ended, so that a send tells; at most a second, since
+     * the kernel does not say that the peer has only ceased to read.
+     */
     public void awaitRoom() {
         await(Linux.POLLOUT);
     }
 
-    /** Waits until there is data, or the connection has ended, so that a receive tells. */
+    /** Waits until there is data, or the connection has ended, so that a receive tells; at most a second. */
     public void awaitData() {
         await(Linux.POLLIN);
     }
@@ -393,7 +398,7 @@ public final class UnixSocket implements AutoCloseable {
     private void await(short event) {
         int fd = descriptor.acquire();
         try {
-            PollSet.await(new long[] {PollSet.entry(fd, event)}, null);
+            PollSet.await(new long[] {PollSet.entry(fd, event)}, LOOK_AGAIN);
         } finally {
             descriptor.release();
         }
