@@ -37,6 +37,9 @@ public final class Migration {
     private @Nullable ByteBuffer written;
     private @Nullable DirtyBitmap log;
 
+    /** Whether the device was asked to watch what it writes, and could not yet. */
+    private boolean asked;
+
     /** Who took the device out of RUNNING; null while it is there. */
     private @Nullable String mover;
 
@@ -76,7 +79,8 @@ public final class Migration {
          * @param pageSize what the asker would like; another one may be chosen
          * @param ranges what to watch; none: all that is mapped now
          * @return where it is told
-         * @throws VfioException EOPNOTSUPP, as by default, if the device cannot; EAGAIN if it cannot yet
+         * @throws VfioException EOPNOTSUPP, as by default, if the device cannot; EAGAIN if it cannot yet, and then {@link #untrack}
+         *     is called, too, if nobody asks again
          */
         default DirtyBitmap track(long pageSize, List<DmaRange> ranges) {
             throw new VfioException(Errno.EOPNOTSUPP, "this driver does not track what the device writes");
@@ -222,9 +226,33 @@ public final class Migration {
 
     private void endLog() {
         logger = null;
-        if (log != null) {
+        if (log != null || asked) {
             log = null;
+            asked = false;
             device.untrack();
+        }
+    }
+
+    private DirtyBitmap track(long pageSize, List<DmaRange> ranges) {
+        try {
+            DirtyBitmap started = device.track(pageSize, ranges);
+            asked = false;
+            return started;
+        } catch (VfioException e) {
+            asked |= e.errno() == Errno.EAGAIN;
+            throw e;
+        }
+    }
+
+    /** Something failed on the way to another state: back to where it began. */
+    private void goBack(MigrationState before, Throwable failure) {
+        if (machine.state() != before && machine.state() != MigrationState.ERROR) {
+            try {
+                machine.request(before);
+            } catch (RuntimeException | Error again) {
+                machine.fail();
+                failure.addSuppressed(again);
+            }
         }
     }
 
@@ -269,8 +297,12 @@ public final class Migration {
         public void request(MigrationState target) {
             synchronized (Migration.this) {
                 requireMover(user);
+                MigrationState before = machine.state();
                 try {
                     machine.request(target);
+                } catch (RuntimeException | Error failure) {
+                    goBack(before, failure);
+                    throw failure;
                 } finally {
                     mover = machine.state() == MigrationState.RUNNING ? null : user;
                 }
@@ -312,7 +344,7 @@ public final class Migration {
                 if (log != null) {
                     throw new VfioException(Errno.EINVAL, "what the device writes is logged already");
                 }
-                DirtyBitmap started = device.track(pageSize, List.copyOf(ranges));
+                DirtyBitmap started = track(pageSize, List.copyOf(ranges));
                 log = started;
                 logger = user;
                 return started.pageSize();

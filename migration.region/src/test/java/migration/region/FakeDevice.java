@@ -14,6 +14,8 @@ final class FakeDevice implements Migration.Device {
     final DirtyBitmap dirty;
     byte[] state;
     String broken = "";
+    String brokenToo = "";
+    Errno errno = Errno.EIO;
 
     FakeDevice(DirtyBitmap dirty, byte... state) {
         this.dirty = dirty;
@@ -60,8 +62,8 @@ final class FakeDevice implements Migration.Device {
 
     private void call(String name) {
         calls.add(name);
-        if (name.equals(broken)) {
-            throw new VfioException(Errno.EIO, name + " fails");
+        if (name.equals(broken) || name.equals(brokenToo)) {
+            throw new VfioException(errno, name + " fails");
         }
     }
 }

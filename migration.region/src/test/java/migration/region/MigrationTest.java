@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Map;
 import migration.region.MigrationRegion.Layout;
 import migration.region.SavedState.Origin;
+import migration.region.SavedState.Section;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import vfio.pci.api.device.DmaRange;
@@ -106,6 +108,80 @@ class MigrationTest {
         assertFails(Errno.EINVAL, () -> client.request(MigrationState.RUNNING));
         client.reset();
         assertThat(client.state()).isEqualTo(MigrationState.RUNNING);
+    }
+
+    @Test
+    void whatWasAskedForInVainIsTakenBack() {
+        device.errno = Errno.EAGAIN;
+        device.broken = "track";
+        assertFails(Errno.EAGAIN, () -> client.startLogging(PAGE, MEMORY));
+        client.stopLogging();
+        client.stopLogging();
+        assertFails(Errno.EAGAIN, () -> client.startLogging(PAGE, MEMORY));
+        other.reset();
+        assertThat(device.calls).containsExactly("track", "untrack", "track", "untrack");
+        assertFails(Errno.EAGAIN, () -> client.startLogging(PAGE, MEMORY));
+        device.broken = "";
+        other.startLogging(PAGE, MEMORY);
+        other.stopLogging();
+        other.stopLogging();
+        assertThat(device.calls).endsWith("track", "track", "untrack");
+        device.errno = Errno.EOPNOTSUPP;
+        device.broken = "track";
+        assertFails(Errno.EOPNOTSUPP, () -> client.startLogging(PAGE, MEMORY));
+        client.stopLogging();
+        assertThat(device.calls).endsWith("untrack", "track");
+    }
+
+    @Test
+    void whatFailsOnTheWayGoesBack() {
+        device.broken = "save";
+        assertFails(Errno.EIO, () -> client.request(MigrationState.STOP_COPY));
+        assertThat(client.state()).isEqualTo(MigrationState.RUNNING);
+        assertThat(device.calls).containsExactly("stop", "save", "run");
+        other.request(MigrationState.RESUMING);
+        device.broken = "run";
+        assertFails(Errno.EIO, () -> other.request(MigrationState.RUNNING));
+        assertThat(client.state()).isEqualTo(MigrationState.RESUMING);
+        assertBusy(() -> client.request(MigrationState.STOP));
+    }
+
+    @Test
+    void whatCannotGoBackIsAnError() {
+        device.broken = "save";
+        device.brokenToo = "run";
+        assertThatThrownBy(() -> client.request(MigrationState.STOP_COPY))
+                .hasMessage("save fails")
+                .satisfies(e -> assertThat(e.getSuppressed()[0]).hasMessage("run fails"));
+        assertThat(client.state()).isEqualTo(MigrationState.ERROR);
+    }
+
+    /** It must be of such a device and driver, and have nothing that is needed and not known; and the device is as before. */
+    @Test
+    void foreignStateIsNotLoaded() {
+        PciIds ids = new PciIds(1, 2, 3, 4, 5, 6);
+        List<Section> whole = List.of(new Section("all", false, new byte[] {7}));
+        List<Section> unknown = List.of(whole.get(0), new Section("new", false, new byte[1]));
+        Map<String, SavedState> foreign = Map.of(
+                "of a device", new SavedState(new Origin(new PciIds(1, 9, 3, 4, 5, 6), "fake", 1, (int) PAGE), whole),
+                "driver other", new SavedState(new Origin(ids, "other", 1, (int) PAGE), whole),
+                "version 2", new SavedState(new Origin(ids, "fake", 2, (int) PAGE), whole),
+                "section new", new SavedState(new Origin(ids, "fake", 1, (int) PAGE), unknown));
+        client.request(MigrationState.RESUMING);
+        foreign.forEach((named, state) -> {
+            client.write(state.encode());
+            assertThatThrownBy(() -> client.request(MigrationState.STOP)).hasMessageContaining(named);
+            assertThat(client.state()).isEqualTo(MigrationState.RESUMING);
+        });
+        assertThat(device.calls).doesNotContain("load");
+        assertThat(device.state).containsExactly(1, 2);
+
+        client.write(new SavedState(
+                        new Origin(ids, "fake", 1, (int) PAGE),
+                        List.of(whole.get(0), new Section("extra", true, new byte[3])))
+                .encode());
+        client.request(MigrationState.STOP);
+        assertThat(device.state).as("what is optional is skipped").containsExactly(7);
     }
 
     private static void assertBusy(ThrowingCallable call) {

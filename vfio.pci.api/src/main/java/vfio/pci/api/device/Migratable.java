@@ -30,7 +30,7 @@ public interface Migratable {
      * Takes the device to a state, by way of others if need be. On return it is there.
      *
      * @throws VfioException EINVAL if no way leads there, EBUSY if somebody else moves the device; else what the device fails
-     *     with, and then {@link #state} tells how far it got
+     *     with, and then it is where it was, or in {@link MigrationState#ERROR}: {@link #state} tells
      */
     void request(MigrationState target);
 
@@ -69,7 +69,7 @@ public interface Migratable {
      */
     long startLogging(long pageSize, List<DmaRange> ranges);
 
-    /** Ends it. Does nothing if nothing is logged. */
+    /** Ends it, and also what {@link #startLogging} asked for in vain. Does nothing if nothing is logged. */
     void stopLogging();
 
     /**
