@@ -84,9 +84,8 @@ public final class DeviceMoverComponent implements DeviceMover {
         Migratable migration = device.migration(USER);
         Progress progress = new Progress(Phase.CONNECTING, target.toString(), listener);
         Outgoing outgoing = new Outgoing(device, migration, options, progress);
-        begin(address, new Move(progress, outgoing));
+        begin(address, migration, new Move(progress, outgoing));
         try {
-            requireRunning(migration);
             progress.phase(Phase.CONNECTING);
             outgoing.run(new Link(UnixSocket.connect(target)));
             return progress.status();
@@ -122,9 +121,8 @@ public final class DeviceMoverComponent implements DeviceMover {
     public long save(PciAddress address, Path file, boolean keepRunning) {
         Migratable migration = opened(address).migration(USER);
         Progress progress = new Progress(Phase.COPYING, file.toString(), status -> {});
-        begin(address, new Move(progress, null));
+        begin(address, migration, new Move(progress, null));
         try {
-            requireRunning(migration);
             progress.stops();
             migration.request(MigrationState.STOP_COPY);
             long bytes = StateFile.write(file, migration);
@@ -133,10 +131,14 @@ public final class DeviceMoverComponent implements DeviceMover {
             progress.phase(keepRunning ? Phase.SNAPSHOT : Phase.SAVED);
             return bytes;
         } catch (RuntimeException e) {
-            if (migration.state() == MigrationState.STOP_COPY) {
+            String message = String.valueOf(e.getMessage());
+            try {
                 migration.request(MigrationState.RUNNING);
+            } catch (RuntimeException again) {
+                e.addSuppressed(again);
+                message += "; and the device does not run: " + again.getMessage();
             }
-            progress.phase(Phase.FAILED, String.valueOf(e.getMessage()));
+            progress.phase(Phase.FAILED, message);
             throw e;
         }
     }
@@ -146,7 +148,7 @@ public final class DeviceMoverComponent implements DeviceMover {
         OpenDevice device = FreshDevice.require(manager, address);
         Migratable migration = device.migration(USER);
         Progress progress = new Progress(Phase.RECEIVING, file.toString(), status -> {});
-        begin(address, new Move(progress, null));
+        begin(address, migration, new Move(progress, null));
         boolean taken = false;
         try {
             migration.request(MigrationState.RESUMING);
@@ -174,7 +176,9 @@ public final class DeviceMoverComponent implements DeviceMover {
             throw new VfioException(Errno.EINVAL, address + " does not stand still because of a move from here");
         }
         migration.request(MigrationState.RUNNING);
-        migration.stopLogging();
+        if (move.outgoing() != null) {
+            move.outgoing().endLogging();
+        }
         move.progress().phase(Phase.CANCELLED, "an administrator let it run here");
     }
 
@@ -186,17 +190,18 @@ public final class DeviceMoverComponent implements DeviceMover {
 
     private Progress arriving(PciAddress address, String peer) {
         Progress progress = new Progress(Phase.RECEIVING, peer, status -> {});
-        begin(address, new Move(progress, null));
+        begin(address, opened(address).migration(peer), new Move(progress, null));
         return progress;
     }
 
-    /** One move of a device at a time. */
-    private void begin(PciAddress address, Move move) {
-        moves.merge(address, move, (before, next) -> {
-            if (!before.progress().status().phase().isOver()) {
+    /** One move of a device at a time, and what is known of one that stands still is kept until it runs. */
+    private void begin(PciAddress address, Migratable migration, Move move) {
+        moves.compute(address, (key, before) -> {
+            if (before != null && !before.progress().status().phase().isOver()) {
                 throw new VfioException(Errno.EBUSY, address + " is being moved already; vfio:migration tells how far");
             }
-            return next;
+            requireRunning(address, migration);
+            return move;
         });
     }
 
@@ -216,11 +221,13 @@ public final class DeviceMoverComponent implements DeviceMover {
         return move.outgoing();
     }
 
-    private static void requireRunning(Migratable migration) {
+    private static void requireRunning(PciAddress address, Migratable migration) {
         if (migration.state() != MigrationState.RUNNING) {
             throw new VfioException(
                     Errno.EBUSY,
-                    "the device is " + migration.state() + "; somebody has it stopped or moves it already");
+                    address + " is " + migration.state()
+                            + ", since somebody moves it already, or it stands still after a save or a move in doubt; vfio:migration "
+                            + address + " tells, and with resume lets it run in the latter case");
         }
     }
 }

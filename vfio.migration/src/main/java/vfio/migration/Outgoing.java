@@ -47,6 +47,9 @@ final class Outgoing {
     private boolean committed;
     private @Nullable Link link;
 
+    /** Whether it is for this move that the device is logged, or was asked to be; for the moving thread, and when that is over. */
+    private volatile boolean logs;
+
     Outgoing(OpenDevice device, Migratable migration, MoveOptions options, Progress progress) {
         this.device = device;
         this.migration = migration;
@@ -113,6 +116,14 @@ final class Outgoing {
             changed.signalAll();
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** The device is not logged for this move any more; it may be for others. */
+    void endLogging() {
+        if (logs) {
+            logs = false;
+            migration.stopLogging();
         }
     }
 
@@ -196,8 +207,11 @@ final class Outgoing {
         while (true) {
             requireGoingOn();
             try {
-                return migration.startLogging(PAGE_SIZE, ranges);
+                long pageSize = migration.startLogging(PAGE_SIZE, ranges);
+                logs = true;
+                return pageSize;
             } catch (VfioException e) {
+                logs |= e.errno() == Errno.EAGAIN;
                 if (e.errno() != Errno.EAGAIN || System.nanoTime() - end >= 0) {
                     throw e;
                 }
@@ -300,6 +314,11 @@ final class Outgoing {
         lock.lock();
         try {
             requireGoingOn();
+            if (migration.state() != MigrationState.STOP_COPY) {
+                throw new VfioException(
+                        Errno.ECANCELED,
+                        "the device was reset while it was moved, so what was sent of it is of no use");
+            }
             committed = true;
         } finally {
             lock.unlock();
@@ -349,7 +368,7 @@ final class Outgoing {
                 migration.request(MigrationState.RUNNING);
                 progress.runs();
             }
-            migration.stopLogging();
+            endLogging();
             progress.phase(end, end == Phase.CANCELLED ? "" : String.valueOf(why.getMessage()));
         } catch (RuntimeException e) {
             LOGGER.log(Level.ERROR, "{0} cannot go on: {1}", device.device().address(), e.getMessage());

@@ -247,6 +247,22 @@ class MoveTest {
         assertThat(target.ran).isEmpty();
     }
 
+    /** What was sent of it is of no use then. */
+    @Test
+    void deviceThatIsResetMeanwhileStays() {
+        MoveStatus status = move(type -> {
+            if (type == MessageType.LOADED) {
+                source.device().reset();
+            }
+        });
+        assertThat(status.phase()).isEqualTo(Phase.FAILED);
+        assertThat(status.note()).contains("was reset while it was moved");
+        assertThat(source.running).isTrue();
+        assertThat(source.migration.state()).isEqualTo(MigrationState.RUNNING);
+        assertThat(target.resets).hasValue(1);
+        assertThat(target.ran).isEmpty();
+    }
+
     /** Without memory that both have, the device goes alone. */
     @Test
     void memoryThatTheTargetHasNotStaysHere() {
