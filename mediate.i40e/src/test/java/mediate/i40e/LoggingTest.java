@@ -64,6 +64,16 @@ class LoggingTest {
         assertThat(device.isTrapped()).isFalse();
     }
 
+    /** Who gives up before the client confirms. */
+    @Test
+    void doesNotTrapForSomebodyWhoHasGivenUp() {
+        assertFails(Errno.EAGAIN, () -> migration.startLogging(4096, List.of()));
+        device.confirmTrap();
+        assertThat(device.isTrapped()).isTrue();
+        migration.stopLogging();
+        assertThat(device.isTrapped()).isFalse();
+    }
+
     @Test
     void isRefusedWhereNothingCanBeTrapped() {
         try (MediatedDevice other = FunctionMigrationTest.function(state)

@@ -1,8 +1,10 @@
 package vfio.migration;
 
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +33,9 @@ import vfio.pci.api.pci.PciAddress;
 @Component(service = DeviceMover.class, immediate = true, configurationPid = "vfio.migration")
 @Designate(ocd = DeviceMoverComponent.Configuration.class)
 public final class DeviceMoverComponent implements DeviceMover {
+    /** Of a move that is over, with the device stopped. */
+    private static final Set<Phase> STANDING_STILL = EnumSet.of(Phase.SAVED, Phase.IN_DOUBT);
+
     /** As whom a device is moved from here; see {@link Migratable}. */
     private static final String USER = "an administrator";
 
@@ -171,8 +176,7 @@ public final class DeviceMoverComponent implements DeviceMover {
         OpenDevice device = opened(address);
         Migratable migration = device.migration(USER);
         Move move = moves.get(address);
-        Phase phase = move == null ? Phase.DONE : move.progress().status().phase();
-        if (move == null || (phase != Phase.SAVED && phase != Phase.IN_DOUBT)) {
+        if (move == null || !STANDING_STILL.contains(move.progress().status().phase())) {
             throw new VfioException(Errno.EINVAL, address + " does not stand still because of a move from here");
         }
         migration.request(MigrationState.RUNNING);
@@ -185,7 +189,18 @@ public final class DeviceMoverComponent implements DeviceMover {
     @Override
     public Optional<MoveStatus> status(PciAddress address) {
         return Optional.ofNullable(moves.get(address))
-                .map(move -> move.progress().status());
+                .map(move -> move.progress().status())
+                .map(status -> STANDING_STILL.contains(status.phase()) && runs(address)
+                        ? status.with("it was reset here since, and runs as new")
+                        : status);
+    }
+
+    private boolean runs(PciAddress address) {
+        try {
+            return opened(address).migration(USER).state() == MigrationState.RUNNING;
+        } catch (VfioException e) {
+            return false;
+        }
     }
 
     private Progress arriving(PciAddress address, String peer) {

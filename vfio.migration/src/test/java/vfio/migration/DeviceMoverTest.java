@@ -87,7 +87,10 @@ class DeviceMoverTest {
     @Test
     void savedDeviceThatWasResetIsMovedAgain() {
         mover.save(ADDRESS, folder.resolve("state"), false);
+        assertThat(status().note()).isEmpty();
         runtime.device().reset();
+        assertThat(status().phase()).isEqualTo(Phase.SAVED);
+        assertThat(status().note()).contains("was reset here since");
         mover.save(ADDRESS, folder.resolve("state"), true);
         assertThat(status().phase()).isEqualTo(Phase.SNAPSHOT);
     }

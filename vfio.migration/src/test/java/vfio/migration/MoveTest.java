@@ -136,7 +136,7 @@ class MoveTest {
     void deviceThatWasNotStoppedDidNotStandStill() {
         MoveStatus status = move(type -> {
             if (type == MessageType.MEMORY) {
-                throw new Wire.Cut();
+                throw new Wire.Cut(false);
             }
         });
         assertThat(status.phase()).isEqualTo(Phase.FAILED);
@@ -295,12 +295,22 @@ class MoveTest {
     @ParameterizedTest
     @MethodSource("everyMessage")
     void cutBetweenAnyTwoMessagesNeverLeavesTwoRunning(int number) {
+        cutNeverLeavesTwoRunning(number, false);
+    }
+
+    @ParameterizedTest
+    @MethodSource("everyMessage")
+    void cutWithinAnyMessageNeverLeavesTwoRunning(int number) {
+        cutNeverLeavesTwoRunning(number, true);
+    }
+
+    private void cutNeverLeavesTwoRunning(int number, boolean within) {
         AtomicInteger count = new AtomicInteger();
         AtomicReference<MessageType> cut = new AtomicReference<>();
         MoveStatus status = move(type -> {
             if (count.incrementAndGet() == number) {
                 cut.set(type);
-                throw new Wire.Cut();
+                throw new Wire.Cut(within);
             }
         });
         boolean targetRuns = !target.ran.isEmpty();

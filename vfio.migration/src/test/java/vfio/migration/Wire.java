@@ -17,9 +17,14 @@ final class Wire implements AutoCloseable {
     private final Thread back;
     private final Consumer<MessageType> before;
 
-    /** Thrown by a listener to cut the wire before a message. */
+    /** Thrown by a listener to cut the wire before a message, or in the middle of it. */
     static final class Cut extends RuntimeException {
         private static final long serialVersionUID = 1;
+        private final boolean within;
+
+        Cut(boolean within) {
+            this.within = within;
+        }
     }
 
     /** @param before is told of each message, by two threads, before it is passed on */
@@ -44,7 +49,12 @@ final class Wire implements AutoCloseable {
                 if (length > 0) {
                     from.receiveFully(message, HEADER, length);
                 }
-                before.accept(MessageType.of(message.bytes().getInt(0)).orElseThrow());
+                try {
+                    before.accept(MessageType.of(message.bytes().getInt(0)).orElseThrow());
+                } catch (Cut cut) {
+                    to.send(message, 0, cut.within ? (HEADER + length) / 2 : 0);
+                    throw cut;
+                }
                 to.send(message, 0, HEADER + length);
             }
         } catch (VfioException | Cut ended) {

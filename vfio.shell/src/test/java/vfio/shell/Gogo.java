@@ -3,6 +3,7 @@ package vfio.shell;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import org.apache.felix.gogo.runtime.CommandProcessorImpl;
 import org.apache.felix.gogo.runtime.threadio.ThreadIOImpl;
 import org.apache.felix.service.command.CommandSession;
@@ -61,11 +62,21 @@ final class Gogo implements AutoCloseable {
         processor.addConverter(new ResultConverter());
     }
 
-    /** What an interactive shell prints of a command's result. */
+    /** What a shell prints of a command and its result. */
     String run(String command) throws Exception {
+        return run(command, Map.of());
+    }
+
+    /** What a shell prints that is a terminal, which is known by its completions. */
+    String runOnTerminal(String command) throws Exception {
+        return run(command, Map.of(".completions", Map.of()));
+    }
+
+    private String run(String command, Map<String, ?> variables) throws Exception {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         try (CommandSession session = processor.createSession(InputStream.nullInputStream(), out, out)) {
             session.put("SCOPE", "vfio:*");
+            variables.forEach(session::put);
             Object result = session.execute(command);
             return out.toString(StandardCharsets.UTF_8)
                     + (result == null ? "" : session.format(result, Converter.INSPECT));

@@ -40,6 +40,19 @@ class MigrationCommandsTest {
     }
 
     @Test
+    void showsEachStepInTheSameLineOfATerminal() throws Exception {
+        String erase = "\r\u001b[K";
+        assertThat(gogo.runOnTerminal("vfio:migrate 3:2.0 /run/b.sock"))
+                .startsWith(erase + "round 3: 5.0 MiB copied, ")
+                .contains("downtime 2.000 ms" + erase + "the device stands still; the rest is sent to /run/b.sock"
+                        + erase + VF)
+                .doesNotContain("ms\n" + erase);
+        gogo.mover.failure = new VfioException(Errno.EBUSY, "the target is in use");
+        assertThatThrownBy(() -> gogo.runOnTerminal("vfio:migrate 3:2.0 /run/b.sock"))
+                .hasMessageContaining("the target is in use");
+    }
+
+    @Test
     void takesOptions() throws Exception {
         gogo.run("vfio:migrate --as 0000:04:02.1 --downtime 9 --rounds 3 --rate 2 --wait 3:2.0 /run/b.sock");
         MoveOptions options =

@@ -26,6 +26,20 @@ public record MoveStatus(
         Optional<Duration> estimatedDowntime,
         Optional<Duration> downtime,
         String note) {
+    /** The same, with something more to know. */
+    public MoveStatus with(String more) {
+        return new MoveStatus(
+                phase,
+                peer,
+                rounds,
+                memoryBytes,
+                stateBytes,
+                dirtyBytesPerSecond,
+                estimatedDowntime,
+                downtime,
+                note.isEmpty() ? more : note + "; " + more);
+    }
+
     /** Where a move is. */
     public enum Phase {
         /** The target is being asked. */

@@ -5,7 +5,7 @@
  * the protocol server, {@link vfio.pci.api.manage.HotPlug} one of a bus. Vendor bundles have no business here.
  */
 @Export
-@Version("1.3.0")
+@Version("1.4.0")
 @NullMarked
 package vfio.pci.api.manage;
 
