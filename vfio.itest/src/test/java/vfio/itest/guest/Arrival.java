@@ -1,5 +1,6 @@
 package vfio.itest.guest;
 
+import java.util.BitSet;
 import java.util.Optional;
 import vfio.iavf.GuestMemory;
 import vfio.linux.MappedMemory;
@@ -54,6 +55,15 @@ final class Arrival implements AutoCloseable {
         for (long page : original.writtenPages()) {
             RandomMove.copy(original, image.orElseThrow(), page * PAGE, PAGE);
         }
+    }
+
+    /**
+     * What has come is what the driver has, byte for byte.
+     *
+     * @param except pages that the function has written here since
+     */
+    void assertSameMemory(BitSet except) {
+        RandomMove.assertEqual(original, image.orElseThrow(), except);
     }
 
     /** All memory, when nobody writes it. */

@@ -36,6 +36,11 @@ final class WriteOracle {
 
     /** A report is about to be asked for. */
     void look() {
+        written.add(take());
+    }
+
+    /** The pages that were written since the last time. */
+    BitSet take() {
         BitSet pages = new BitSet();
         runtime.ask("sim:written " + function)
                 .lines()
@@ -45,7 +50,7 @@ final class WriteOracle {
                     int first = (int) ((Long.decode(range[0]) >>> PAGE_SHIFT) - firstPage);
                     pages.set(first, first + (int) (Long.decode(range[1]) >>> PAGE_SHIFT));
                 });
-        written.add(pages);
+        return pages;
     }
 
     /** The report that followed. */
